@@ -1,0 +1,1 @@
+"""Trains chest-film classifiers."""

@@ -1,0 +1,211 @@
+"""One tree of frozen settings. Every default lives here; YAML files and ``--set a.b=c`` are laid over it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainer.labels import UncertainPolicy
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0.0)]
+
+
+class Section(BaseModel):
+    """A node of the tree: frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class DataConfig(Section):
+    """The prepared films a run reads."""
+
+    labels: str = Field("nih15", description="label set: nih15 (with No Finding), nih14 or chexpert14")
+    training: str = Field("", description="folder of the prepared training set (holds manifest.json)")
+    validation: str = Field("", description="folder of the prepared validation set; empty: no validation")
+    test: str = Field("", description="folder of the prepared test set")
+    shuffle_window_shards: Count = Field(8, description="films are shuffled within this many shards")
+    prefetch_batches: Count = Field(4, description="batches read ahead of the step")
+    reader_threads: Count = Field(1, description="batches gathered side by side; more than 1 pays for jpeg and png")
+
+
+class ColumnsConfig(Section):
+    """Where a generic CSV keeps what a record needs (prepare.catalog: csv)."""
+
+    film: str = Field("film", description="column with the film's file name")
+    patient: str = Field("patient", description="column with the patient's identifier")
+    findings: str = Field("findings", description="column with the classes, separated by |; empty: one column a class")
+    split: str = Field("", description="column with training, validation or test; empty: prepare.split decides")
+
+
+class PrepareConfig(Section):
+    """From films and a catalog to shards."""
+
+    source: tuple[str, ...] = Field((), description="folders of films, or .tar, .tar.gz archives (streamed)")
+    destination: str = Field("", description="folder that gets training/, validation/ and test/")
+    catalog: Literal["nih", "chexpert", "csv"] = Field("nih", description="the form of the table")
+    table: str = Field("", description="CSV of labels (.csv or .csv.gz)")
+    columns: ColumnsConfig = ColumnsConfig()
+    uncertain: UncertainPolicy = Field("ignore", description="an uncertain label becomes zeros, ones, or is ignored")
+    split: Literal["official", "patient"] = Field("official", description="NIH's lists, or by patient with the seed")
+    train_list: str = Field("", description="official split: file that names the training and validation films")
+    test_list: str = Field("", description="official split: file that names the test films")
+    validation_fraction: Fraction = Field(0.1, description="part of the (training) patients kept for validation")
+    test_fraction: Fraction = Field(0.2, description="split by patient: part of the patients kept for test")
+    seed: int = Field(0, ge=0, description="of the split by patient and of the films' order in the shards")
+    image_size: int = Field(224, ge=8, le=4096, description="stored height and width, pixels")
+    encoding: Literal["raw", "jpeg", "png"] = Field("raw", description="of the stored film; raw reads fastest")
+    jpeg_quality: int = Field(95, ge=1, le=100, description="of stored jpeg films")
+    shard_mebibytes: float = Field(64.0, gt=0, description="a shard is closed once it is this large")
+    processes: int = Field(0, ge=0, description="that decode films; 0: one a core")
+    minimum_side: Count = Field(32, description="a film with a side shorter than this, in pixels, is bad")
+    on_bad_film: Literal["error", "skip"] = Field("error", description="skip: count it and list it in bad_films.csv")
+    on_missing_film: Literal["error", "skip"] = Field(
+        "error", description="a catalog row without a film in the sources; skip: count it"
+    )
+
+
+class PhantomConfig(Section):
+    """Drawn films with known signs, to try everything without a patient's film."""
+
+    films: Count = Field(3000, description="films drawn, over all patients")
+    films_per_patient: Count = Field(2, description="films of one patient")
+    image_size: int = Field(80, ge=32, le=1024, description="height and width, pixels")
+    seed: int = Field(0, ge=0, description="same seed, same films")
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    name: str = Field("resnet34", description="resnet18, 34, 50, 101, 152 or simple_cnn")
+    channels: Literal[1, 3] = Field(1, description="films are gray; 3 repeats them for weights that need it")
+    conv_bias: bool = Field(True, description="biases in the trunk's convolutions, as in the notebook")
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="after the global pooling")
+    sync_batch_norm: bool = Field(False, description="average batch norm's moments over all ranks")
+
+
+class AugmentConfig(Section):
+    """Random changes to training films, drawn on the device from (seed, epoch, slot)."""
+
+    enabled: bool = Field(True, description="false: films are used as stored")
+    shift: Fraction = Field(0.05, description="largest shift, as a part of the side")
+    scale: Fraction = Field(0.1, description="largest change of size, as a part of it")
+    rotation_degrees: Annotated[float, Field(ge=0.0, le=180.0)] = Field(5.0, description="largest rotation")
+    brightness: Fraction = Field(0.1, description="largest change, as a part of the full range")
+    contrast: Fraction = Field(0.1, description="largest change, as a part of the contrast")
+    horizontal_flip: bool = Field(False, description="off, because hearts are on the left")
+
+
+class EarlyStoppingConfig(Section):
+    """Stop when validation no longer improves; decided together by all ranks."""
+
+    patience_epochs: int = Field(0, ge=0, description="epochs without improvement; 0: never stop early")
+    minimum_improvement: Amount = Field(0.0, description="of the mean validation AUROC that counts")
+
+
+class TrainConfig(Section):
+    """The loop."""
+
+    epochs: Count = Field(10, description="passes over the training films")
+    global_batch_size: Count = Field(32, description="films a step over all ranks together")
+    accumulation_steps: Count = Field(1, description="parts a rank's share of the batch is computed in")
+    precision: Literal["auto", "float32", "bfloat16", "float64"] = Field(
+        "auto", description="auto: bfloat16 where the machine computes in it, else float32"
+    )
+    deterministic: bool = Field(False, description="bit-equal reruns; slower (one inter-op thread, no fusion)")
+    seed: int = Field(0, ge=0, description="of weights, order, augmentation and dropout")
+    log_every_steps: Count = Field(20, description="steps between two log lines")
+    validate_every_epochs: int = Field(1, ge=0, description="0: only after the last epoch")
+    augment: AugmentConfig = AugmentConfig()
+    early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
+
+
+class ScheduleConfig(Section):
+    """How the learning rate moves."""
+
+    name: Literal["constant", "cosine", "step"] = Field("constant", description="shape after the warm-up")
+    warmup_steps: int = Field(0, ge=0, description="linear rise from 0")
+    final_fraction: Fraction = Field(0.0, description="cosine: last rate as a part of the first")
+    step_epochs: Count = Field(3, description="step: epochs between two drops")
+    step_factor: Fraction = Field(0.1, description="step: factor of a drop")
+
+
+class OptimizerConfig(Section):
+    """AdamW (Loshchilov and Hutter, 2019); batch norm and biases are not decayed."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = Field(1e-4, description="for a global batch of base_batch_size")
+    scaling: Literal["none", "sqrt", "linear"] = Field("none", description="of the rate with the global batch size")
+    base_batch_size: Count = Field(32, description="the batch size that learning_rate is meant for")
+    weight_decay: Amount = Field(1e-4, description="decoupled, times the learning rate")
+    beta_1: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.9, description="decay of the first moment")
+    beta_2: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.999, description="decay of the second moment")
+    epsilon: Annotated[float, Field(gt=0.0)] = Field(1e-7, description="added to the root of the second moment")
+    clip_norm: Amount = Field(0.0, description="largest global norm of the averaged gradient; 0: not clipped")
+    schedule: ScheduleConfig = ScheduleConfig()
+
+
+class LossConfig(Section):
+    """Binary cross-entropy over the known labels, and its variants."""
+
+    focal_gamma: Amount = Field(0.0, description="focal loss (Lin et al., 2017); 0: plain cross-entropy")
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="pulls labels towards 0.5")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: positives weigh negatives/positives of the training set"
+    )
+    largest_class_weight: Annotated[float, Field(ge=1.0)] = Field(20.0, description="bound of a balanced weight")
+
+
+class CheckpointConfig(Section):
+    """Where and when a run is saved."""
+
+    directory: str = Field(".runs/default", description="folder of the run: checkpoints, history, scores")
+    every_steps: int = Field(0, ge=0, description="between two checkpoints; 0: at the end of each epoch only")
+    keep_last: Count = Field(2, description="checkpoints kept beside the best one")
+    resume: Literal["auto", "never"] = Field("auto", description="auto: go on from the newest good checkpoint")
+
+
+class EvaluateConfig(Section):
+    """Scoring."""
+
+    split: Literal["validation", "test"] = Field("test", description="which of data.validation, data.test")
+    checkpoint: Literal["best", "last"] = Field("best", description="of checkpoint.directory")
+    batch_size: Count = Field(32, description="films a batch; its composition never depends on the ranks")
+    resamples: int = Field(1000, ge=0, description="of patients, for the bootstrap intervals; 0: none")
+    confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="of the intervals")
+    seed: int = Field(0, ge=0, description="of the bootstrap")
+
+
+class CollectivesConfig(Section):
+    """How ranks talk."""
+
+    launcher: Literal["auto", "gloo", "mpi"] = Field("auto", description="of --ranks; auto: mpirun where it works")
+    compression: Literal["none", "fp16", "bf16"] = Field("none", description="of gradients on the wire")
+    expected_ranks: int = Field(0, ge=0, description="a job with another number of ranks stops; 0: any")
+
+
+class TelemetryConfig(Section):
+    """What a run tells about itself."""
+
+    port: int = Field(0, ge=0, le=65535, description="Prometheus metrics of all ranks; 0: not served")
+    address: str = Field("127.0.0.1", description="the metrics are served on")
+    phase_sample_steps: int = Field(
+        100, ge=0, description="steps between two in which compute and allreduce are timed apart; 0: never"
+    )
+
+
+class Config(Section):
+    """The whole tree."""
+
+    data: DataConfig = DataConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    phantom: PhantomConfig = PhantomConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    loss: LossConfig = LossConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    collectives: CollectivesConfig = CollectivesConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
