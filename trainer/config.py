@@ -1,16 +1,13 @@
 """One tree of frozen settings. Every default lives here; YAML files and ``--set a.b=c`` are laid over it."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from trainer.labels import UncertainPolicy
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0.0)]
+UncertainPolicy = Literal["zeros", "ones", "ignore"]
 
 
 class Section(BaseModel):
@@ -180,8 +177,8 @@ class EvaluateConfig(Section):
 class CollectivesConfig(Section):
     """How ranks talk."""
 
-    launcher: Literal["auto", "gloo", "mpi"] = Field("auto", description="of --ranks; auto: mpirun where it works")
-    compression: Literal["none", "fp16", "bf16"] = Field("none", description="of gradients on the wire")
+    launcher: Literal["gloo", "mpi"] = Field("gloo", description="of --ranks: Horovod's own, or mpirun")
+    compression: Literal["none", "fp16"] = Field("none", description="of gradients on the wire")
     expected_ranks: int = Field(0, ge=0, description="a job with another number of ranks stops; 0: any")
 
 

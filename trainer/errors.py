@@ -5,6 +5,7 @@
     ├── DataError               exit 3    a catalog, a film, a shard or a checkpoint is wrong
     ├── ClusterError            exit 4    ranks, nodes or the cluster are not what the job asked for
     ├── SelfTestError           exit 5    ranks do not average, or their weights differ
+    ├── PeerLost                exit 144  another rank of the job is gone; its own error is the one to read
     └── Stopped                 exit 143  asked to stop; a checkpoint was committed first
 
 Codes 1 to 127 are permanent: the same call fails the same way. Codes from 128 are worth a retry.
@@ -55,6 +56,12 @@ class SelfTestError(CxrError):
     """Ranks do not average, or their weights differ."""
 
     exit_code = 5
+
+
+class PeerLost(CxrError):
+    """Another rank of the job is gone; its own error is the one to read."""
+
+    exit_code = 144
 
 
 class Stopped(CxrError):

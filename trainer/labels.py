@@ -3,11 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from trainer.config import UncertainPolicy
 from trainer.errors import DataError, UsageError
-
-UncertainPolicy = Literal["zeros", "ones", "ignore"]
 
 UNCERTAIN = -1.0
 """CheXpert's mark for a finding that the radiologist could neither affirm nor exclude."""

@@ -1,0 +1,189 @@
+"""The verbs of ``cxr-train``: parses and calls, nothing else. TensorFlow is imported by the verbs that need it."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+from rich.console import Console
+
+from trainer import ranks as local_ranks
+from trainer import settings
+from trainer.config import Config
+from trainer.errors import CxrError
+from trainer.topology import films_per_rank, from_environment, is_rank
+
+app = typer.Typer(
+    help="Trains chest-film classifiers with ranks that provably average their gradients.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[Path | None, typer.Option("--config", help="YAML laid over the defaults", show_default=False)]
+Set = Annotated[list[str] | None, typer.Option("--set", help="key.path=value laid over the file; repeatable")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+LogFormat = Annotated[Literal["text", "json"], typer.Option("--log-format", help="of log lines")]
+Ranks = Annotated[int, typer.Option("--ranks", min=1, help="processes on this machine, each on cores of its own")]
+
+
+@app.command()
+def phantom(
+    directory: Annotated[Path, typer.Argument(help="folder that gets the films and their table")],
+    config: File = None,
+    set_: Set = None,
+    debug: Debug = False,
+) -> None:
+    """Draws phantom films with known signs, to try everything without a patient's film."""
+    from trainer.data.phantom import write_phantoms
+    from trainer.telemetry.logs import Progress
+
+    with _errors_in_one_line(debug):
+        tree = settings.load(config, set_ or [])
+        with Progress("drawing", total=tree.phantom.films, unit="films", console=_console()) as bar:
+            write_phantoms(tree.phantom, directory, bar.advance)
+
+
+@app.command()
+def prepare(config: File = None, set_: Set = None, debug: Debug = False, log_format: LogFormat = "text") -> None:
+    """Turns films and a catalog into shards; goes on where a killed run ended."""
+    from trainer.data.prepare import prepare as run
+    from trainer.labels import label_set
+    from trainer.telemetry.logs import Progress
+
+    with _errors_in_one_line(debug):
+        tree = settings.load(config, set_ or [])
+        _start_logs(log_format)
+        run(
+            tree.prepare,
+            label_set(tree.data.labels),
+            lambda total: Progress("preparing", total=total, unit="films", console=_console()),
+        )
+
+
+@app.command()
+def train(
+    config: File = None, set_: Set = None, ranks: Ranks = 1, debug: Debug = False, log_format: LogFormat = "text"
+) -> None:
+    """Trains, or goes on from the newest checkpoint; Ctrl-C stops it after a checkpoint."""
+    with _errors_in_one_line(debug):
+        tree = settings.load(config, set_ or [])
+        _start_logs(log_format)
+        with _metrics_served(tree):
+            _on_ranks(tree, ranks, lambda: _train_here(tree))
+
+
+@app.command()
+def evaluate(
+    config: File = None, set_: Set = None, ranks: Ranks = 1, debug: Debug = False, log_format: LogFormat = "text"
+) -> None:
+    """Scores a checkpoint: AUROC with patient-level intervals, a score for every film, the training curves."""
+    with _errors_in_one_line(debug):
+        tree = settings.load(config, set_ or [])
+        _start_logs(log_format)
+        _on_ranks(tree, ranks, lambda: _evaluate_here(tree))
+
+
+@app.command(name="config")
+def show_config(config: File = None, set_: Set = None, debug: Debug = False) -> None:
+    """Prints the whole configuration, merged and with comments."""
+    with _errors_in_one_line(debug):
+        sys.stdout.write(settings.dump(settings.load(config, set_ or [])))
+
+
+def main() -> None:
+    """The entry of the script ``cxr-train``."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    app()
+
+
+def _train_here(tree: Config) -> None:
+    from trainer.train import train as run
+
+    trained = run(tree, from_environment(os.environ))
+    if from_environment(os.environ).is_first:
+        best = "" if trained.best_auroc is None else f", best validation AUROC {trained.best_auroc:.3f}"
+        _console().print(
+            f"trained {trained.steps} steps, {trained.films_per_second:.0f} films/s{best}; "
+            f"checkpoints in {trained.directory}",
+            highlight=False,
+        )
+
+
+def _evaluate_here(tree: Config) -> None:
+    from trainer.evaluate import evaluate as run
+    from trainer.report.table import score_table
+
+    result = run(tree, from_environment(os.environ))
+    if not from_environment(os.environ).is_first:
+        return
+    console = Console()
+    console.print(score_table(result.scores, result.classes))
+    for name, value in result.facts().items():
+        console.print(f"{name:<16} {value}", highlight=False, soft_wrap=True)
+
+
+def _on_ranks(tree: Config, count: int, here: Callable[[], None]) -> None:
+    """Runs ``here`` if this process is a rank or is to be the only one; else starts ranks with this command line."""
+    if is_rank(os.environ) or count == 1:
+        here()
+        return
+    films_per_rank(tree.train.global_batch_size, count)
+    launch = {"gloo": local_ranks.launch_gloo, "mpi": local_ranks.launch_mpi}[tree.collectives.launcher]
+    code = launch(count, local_ranks.same_command(sys.argv[1:]))
+    if code:
+        raise typer.Exit(code)
+
+
+@contextmanager
+def _metrics_served(tree: Config) -> Iterator[None]:
+    """Serves all ranks' metrics from the process that starts them, if a port is set."""
+    if is_rank(os.environ) or not tree.telemetry.port:
+        yield
+        return
+    from trainer.telemetry.exporter import DIRECTORY_VARIABLE, serve
+
+    with tempfile.TemporaryDirectory(prefix="cxr-train-metrics-") as directory:
+        os.environ[DIRECTORY_VARIABLE] = directory
+        server = serve(tree.telemetry.port, tree.telemetry.address, Path(directory))
+        try:
+            yield
+        finally:
+            server.close()
+            del os.environ[DIRECTORY_VARIABLE]
+
+
+@contextmanager
+def _errors_in_one_line(debug: bool) -> Iterator[None]:
+    """An error a user can cure is one line and its exit code; the traceback is for ``--debug``."""
+    try:
+        yield
+    except CxrError as error:
+        if debug:
+            raise
+        _fail(error)
+
+
+def _fail(error: CxrError) -> NoReturn:
+    topology = from_environment(os.environ)
+    rank = f"rank {topology.rank}: " if topology.world_size > 1 else ""
+    sys.stderr.write(f"{rank}{error}\n")
+    raise typer.Exit(error.exit_code) from None
+
+
+def _start_logs(log_format: Literal["text", "json"]) -> None:
+    from trainer.telemetry import logs
+
+    logs.start(log_format, from_environment(os.environ).rank, sys.stderr)
+
+
+def _console() -> Console:
+    return Console(stderr=True)
+
+
+if __name__ == "__main__":
+    main()

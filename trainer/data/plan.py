@@ -1,0 +1,108 @@
+"""Which film fills which slot of which batch. Pure: a function of the seed, the epoch and the shards' sizes alone.
+
+An epoch shuffles the shards, and the films within a window of shards. That order is cut into as many equal lanes
+as the global batch has slots, and batch ``b`` takes film ``b`` of every lane. The number of ranks is not in it:
+a rank takes a contiguous run of slots, so it needs only the shards that its lanes run through.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Films for a run of slots: ``shard`` and ``record`` int64 [n], ``weight`` float32 [n] (0: repeated to fill)."""
+
+    shard: Integers
+    record: Integers
+    weight: npt.NDArray[np.float32]
+
+
+class EpochPlan:
+    """The plan of one training epoch.
+
+    Memory is a few numbers a shard and the films of the windows in use, whatever the number of films.
+    """
+
+    def __init__(
+        self, records_per_shard: Sequence[int], *, seed: int, epoch: int, global_batch_size: int, window_shards: int
+    ) -> None:
+        self._seed, self._epoch = seed, epoch
+        self._records = np.asarray(records_per_shard, dtype=np.int64)
+        self.films = int(self._records.sum())
+        self.batches = -(-self.films // global_batch_size)
+        self._shards = _generator(seed, epoch, "shards").permutation(len(self._records))
+        self._windows = [self._shards[i : i + window_shards] for i in range(0, len(self._shards), window_shards)]
+        sizes = [int(self._records[window].sum()) for window in self._windows]
+        self._window_starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self._lanes = _lane_starts(self.films, global_batch_size)
+        # Neighbouring lanes run through different windows; each is shuffled once while it is in use.
+        self._window = lru_cache(maxsize=2 * global_batch_size)(self._shuffled_window)
+
+    def slots(self, batch: int, wanted: range) -> Slots:
+        """The films of batch ``batch`` for the run of slots ``wanted``."""
+        lane_start = self._lanes[wanted.start : wanted.stop]
+        lane_films = self._lanes[wanted.start + 1 : wanted.stop + 1] - lane_start
+        real = batch < lane_films
+        # A lane that has run out repeats its last film; one that never had a film, its neighbour's.
+        position = (lane_start + np.where(real, batch, lane_films - 1)) % self.films
+        shard, record = self._locate(position)
+        return Slots(shard, record, real.astype(np.float32))
+
+    def _locate(self, positions: Integers) -> tuple[Integers, Integers]:
+        windows = np.searchsorted(self._window_starts, positions, side="right") - 1
+        located = [
+            self._window(int(window))[position - self._window_starts[window]]
+            for window, position in zip(windows, positions, strict=True)
+        ]
+        films = np.asarray(located, dtype=np.int64).reshape(-1, 2)
+        return films[:, 0], films[:, 1]
+
+    def _shuffled_window(self, window: int) -> Integers:
+        """(shard, record) of every film of one window, int64 [films, 2], in the epoch's order."""
+        shards = self._windows[window]
+        films = np.concatenate(
+            [np.stack([np.full(self._records[s], s), np.arange(self._records[s])], axis=1) for s in shards]
+        )
+        return _generator(self._seed, self._epoch, f"window {window}").permutation(films)
+
+
+def scoring_batch(records_per_shard: Sequence[int], batch: int, batch_size: int) -> Slots:
+    """Batch ``batch`` of a scoring pass: films in the set's order, the last batch filled by repeating its last film.
+
+    Its composition depends on the set and the batch size only; ranks take whole batches.
+    """
+    ends = np.cumsum(np.asarray(records_per_shard, dtype=np.int64))
+    films = np.arange(batch * batch_size, (batch + 1) * batch_size, dtype=np.int64)
+    weight = (films < ends[-1]).astype(np.float32)
+    films = np.minimum(films, ends[-1] - 1)
+    shard = np.searchsorted(ends, films, side="right")
+    start = np.concatenate([[0], ends])[shard]
+    return Slots(shard, films - start, weight)
+
+
+def random_key(seed: int, epoch: int, batch: int, purpose: str) -> npt.NDArray[np.int32]:
+    """Key int32 [2] of a stateless generator: what is drawn for a batch depends on nothing else."""
+    return np.frombuffer(_digest(seed, epoch, f"{purpose} {batch}")[:8], dtype="<i4")
+
+
+def _lane_starts(films: int, lanes: int) -> Integers:
+    """Where each lane starts, int64 [lanes + 1]; the lanes that are one film longer are spread evenly over all."""
+    whole, rest = divmod(films, lanes)
+    lane = np.arange(lanes + 1, dtype=np.int64)
+    return lane * whole + lane * rest // lanes
+
+
+def _generator(seed: int, epoch: int, purpose: str) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(int.from_bytes(_digest(seed, epoch, purpose), "little")))
+
+
+def _digest(seed: int, epoch: int, purpose: str) -> bytes:
+    return hashlib.blake2b(f"{seed}/{epoch}/{purpose}".encode(), digest_size=16).digest()

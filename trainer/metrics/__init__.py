@@ -1,0 +1,1 @@
+"""Scores of a classifier, pure numpy: areas under curves and their intervals."""

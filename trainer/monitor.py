@@ -1,0 +1,155 @@
+"""What a run tells of itself while it trains: metrics, log lines, progress and history."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trainer.checkpoint import Commit
+from trainer.history import History
+from trainer.optimizer import learning_rate
+from trainer.run import Run
+from trainer.step import Measured
+from trainer.telemetry import catalog
+from trainer.telemetry.exporter import Recorder
+from trainer.telemetry.logs import duration, progress_line
+from trainer.telemetry.step_timer import Phases, StepTime, StepTimer
+
+log = logging.getLogger("cxr_train")
+
+
+class Monitor:
+    """Told of every event of the loop; every rank has one, and rank 0's also speaks for the job."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._began = time.monotonic()
+        self.timer = StepTimer(window_steps=run.config.train.log_every_steps)
+        topology = run.ranks.topology
+        self._recorder = Recorder(topology.rank)
+        self._history = History(run.directory, resumed_step=run.state.step) if topology.is_first else None
+        self._auroc: float | None = None
+        self._losses: list[float] = []
+        self._epoch_losses: list[float] = []
+        self.films = 0
+        self.steps = run.config.train.epochs * run.plan(0).batches
+        self._recorder.set(catalog.STEPS, self.steps)
+        self._recorder.set(catalog.WORLD_SIZE, topology.world_size)
+        wanted = run.config.collectives.expected_ranks or topology.world_size
+        self._recorder.set(catalog.WORLD_SIZE_WANTED, wanted)
+        self._recorder.add(catalog.RESTARTS, run.state.attempt - 1)
+        log.info("%s", _opening(run, self.steps))
+
+    def step(self, measured: Measured, took: StepTime, films: int, own_films: int) -> None:
+        """After each step: ``films`` of the whole batch, ``own_films`` of this rank, padding left out."""
+        state, record = self._run.state, self._recorder
+        self.films += films
+        self._losses.append(measured.loss)
+        self._epoch_losses.append(measured.loss)
+        record.add(catalog.INPUT_WAIT_SECONDS, took.input_wait_seconds)
+        record.observe(catalog.STEP_SECONDS, took.seconds)
+        record.add(catalog.FILMS, own_films)
+        record.set(catalog.LOSS, measured.loss)
+        record.set(catalog.GRADIENT_NORM, measured.gradient_norm)
+        record.set(catalog.STEP, state.step)
+        record.set(catalog.EPOCH, state.epoch + 1)
+        record.set(catalog.LAST_STEP_TIMESTAMP, time.time())
+        record.set(catalog.LEARNING_RATE, self.learning_rate())
+        if measured.skipped:
+            record.add(catalog.SKIPPED_STEPS)
+            log.warning("step %d skipped: the averaged gradient is not finite", state.step)
+        if state.step == 1:
+            log.info("first step done %s after the start of training", duration(time.monotonic() - self._began))
+        if state.step % self._run.config.train.log_every_steps == 0:
+            self._line()
+
+    def phases(self, phases: Phases) -> None:
+        """After a step that was run in parts."""
+        self.timer.phases = phases
+        record = self._recorder
+        record.add(catalog.SAMPLED_STEPS)
+        record.add(catalog.SAMPLED_COMPUTE_SECONDS, phases.compute_seconds)
+        record.add(catalog.SAMPLED_ALLREDUCE_WAIT_SECONDS, phases.allreduce_seconds)
+        record.set(catalog.LAST_COMPUTE_SECONDS, phases.compute_seconds)
+        record.set(catalog.LAST_ALLREDUCE_WAIT_SECONDS, phases.allreduce_seconds)
+
+    def epoch(self, validation: Mapping[str, float], mean_auroc: float | None, loss: float | None) -> None:
+        """After an epoch, with its validation: AUROC by class, its mean over the findings, and the loss."""
+        self._auroc = mean_auroc
+        state = self._run.state
+        for name, value in validation.items():
+            self._recorder.set(catalog.VALIDATION_AUROC, value, name)
+        if mean_auroc is not None and loss is not None:
+            self._recorder.set(catalog.VALIDATION_AUROC_MEAN, mean_auroc)
+            log.info("epoch %d done: validation loss %.4f, mean AUROC %.3f", state.epoch, loss, mean_auroc)
+        training_loss = float(np.mean(self._epoch_losses)) if self._epoch_losses else None
+        self._epoch_losses.clear()
+        self._write("epoch", loss=training_loss, validation_auroc=mean_auroc, validation_loss=loss)
+
+    def commit(self, commit: Commit | None) -> None:
+        """After a checkpoint was committed."""
+        if commit is None:
+            return
+        self._recorder.set(catalog.CHECKPOINT_TIMESTAMP, time.time())
+        self._recorder.set(catalog.CHECKPOINT_SECONDS, commit.seconds)
+        self._recorder.set(catalog.CHECKPOINT_BYTES, commit.size_bytes)
+
+    def commit_failed(self) -> None:
+        """After a checkpoint could not be written."""
+        self._recorder.add(catalog.CHECKPOINT_FAILURES)
+
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        run = self._run
+        return learning_rate(
+            run.config.optimizer,
+            step=run.state.step,
+            steps=self.steps,
+            epoch=run.state.epoch,
+            global_batch_size=run.config.train.global_batch_size,
+        )
+
+    def films_per_second(self) -> float:
+        """Over the last steps, all ranks together."""
+        window = self.timer.window()
+        return window.films_per_second if window else 0.0
+
+    def _line(self) -> None:
+        state, window, phases = self._run.state, self.timer.window(), self.timer.phases
+        batches = self._run.plan(state.epoch).batches
+        loss = sum(self._losses) / len(self._losses)
+        self._write("step", loss=loss, films_per_second=self.films_per_second())
+        self._losses.clear()
+        line = progress_line(
+            epoch=state.epoch + 1,
+            epochs=self._run.config.train.epochs,
+            step=state.batch,
+            steps=batches,
+            loss=loss,
+            auc=self._auroc,
+            films_per_second=window.films_per_second if window else None,
+            input_fraction=window.input_fraction if window else None,
+            allreduce_fraction=phases.allreduce_fraction if phases else None,
+            eta_seconds=self.timer.eta_seconds(self.steps - state.step),
+        )
+        log.info("%s", line, extra={"step": state.step, "epoch": state.epoch + 1, "loss": loss})
+
+    def _write(self, kind: str, **values: Any) -> None:
+        if self._history is not None:
+            state = self._run.state
+            self._history.add({"kind": kind, "step": state.step, "epoch": state.epoch, **values})
+
+
+def _opening(run: Run, steps: int) -> str:
+    training = run.training.manifest
+    parts = [
+        f"{run.config.model.name}, {run.model.count_params():,} parameters",
+        f"{training.films} films of {training.patients} patients",
+        f"{run.ranks.topology.world_size} ranks",
+        f"batch {run.config.train.global_batch_size}",
+        f"{steps} steps",
+        run.model.dtype_policy.name,
+    ]
+    return "training: " + ", ".join(parts)

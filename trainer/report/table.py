@@ -1,0 +1,78 @@
+"""The scores of a run, as a table for people and as JSON for programs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from trainer.labels import NO_FINDING
+from trainer.metrics.bootstrap import ClassScore, Estimate, Scores
+
+
+def score_table(scores: Scores, classes: Sequence[str], *, title: str = "") -> Table:
+    """One row a finding, then their mean, then No Finding apart, because it is not a finding.
+
+    Args:
+        scores: what ``bootstrap`` gave.
+        classes: names of the columns it scored, in their order.
+        title: above the table, e.g. the split and the checkpoint.
+    """
+    table = Table(title=title or None, caption=_caption(scores), caption_justify="left")
+    table.add_column("class", no_wrap=True)
+    for heading in ("films with / known", "AUROC", f"{scores.confidence:.0%} interval", "average precision"):
+        table.add_column(heading, justify="right")
+    rows = [_row(*each) for each in zip(classes, scores.classes, strict=True)]
+    for row in rows:
+        if row[0] != NO_FINDING:
+            table.add_row(*row)
+    table.add_section()
+    table.add_row(*_mean_row(scores, classes))
+    for row in rows:
+        if row[0] == NO_FINDING:
+            table.add_section()
+            table.add_row(*row)
+    return table
+
+
+def scores_json(scores: Scores, classes: Sequence[str]) -> dict[str, Any]:
+    """The scores as plain values for JSON: classes by name, NaN (not defined) as None."""
+    named = asdict(scores)
+    named["classes"] = dict(zip(classes, named["classes"], strict=True))
+    named["mean_over"] = [classes[each] for each in scores.mean_over]
+    named["left_out"] = [classes[each] for each in scores.left_out]
+    plain: dict[str, Any] = _plain(named)
+    return plain
+
+
+def _row(name: str, score: ClassScore) -> tuple[str, str, str, str, str]:
+    films = f"{score.positives} / {score.known}"
+    if math.isnan(score.auroc.value):
+        return name, films, "no negatives" if score.positives else "no positives", "", ""
+    return name, films, f"{score.auroc.value:.3f}", _interval(score.auroc), f"{score.average_precision.value:.3f}"
+
+
+def _mean_row(scores: Scores, classes: Sequence[str]) -> tuple[str, str, str, str, str]:
+    name = f"mean over {len(scores.mean_over)} findings"
+    if scores.left_out:
+        name += "\nwithout " + "\nwithout ".join(classes[each] for each in scores.left_out)
+    value = f"{scores.mean_auroc.value:.3f}" if scores.mean_over else "-"
+    return name, "", value, _interval(scores.mean_auroc), ""
+
+
+def _interval(estimate: Estimate) -> str:
+    return "-" if math.isnan(estimate.low) else f"{estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def _caption(scores: Scores) -> str:
+    films = f"{scores.films} films of {scores.patients} patients"
+    return f"{films}; intervals from {scores.resamples} resamples of patients" if scores.resamples else films
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

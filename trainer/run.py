@@ -1,0 +1,206 @@
+"""What a training run holds once it is opened: films, network, optimizer, step, and the state it goes on from."""
+
+import json
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import trainer
+from trainer import checkpoint
+from trainer.checkpoint import Arrays, Attempt, Checkpoint, State, Writer
+from trainer.collectives import Collectives, same_everywhere, self_test, weight_hash
+from trainer.config import Config
+from trainer.data.patients import refuse_shared_patients
+from trainer.data.pipeline import FilmSet
+from trainer.data.plan import EpochPlan
+from trainer.errors import DataError, UsageError
+from trainer.labels import label_set
+from trainer.model.loss import positive_weights
+from trainer.model.registry import build
+from trainer.optimizer import AdamW
+from trainer.scoring import Scorer
+from trainer.step import TrainingStep, arrays, parameters
+
+log = logging.getLogger("cxr_train")
+
+# A run goes on only with what decides the order of its films and the shape of its weights.
+_FIXED = ("training_set", "global_batch_size", "seed", "shuffle_window_shards", "model")
+
+
+class Run:
+    """An opened run. ``state`` is replaced as it moves; everything else stays.
+
+    Raises (on opening) UsageError, DataError or SelfTestError: nothing is trained by ranks that disagree.
+    """
+
+    def __init__(self, config: Config, ranks: Collectives) -> None:
+        self.config, self.ranks = config, ranks
+        self.slots = slots_of(config, ranks)
+        self.training = open_films(config, "training")
+        self.validation = open_films(config, "validation") if config.data.validation else None
+        if self.validation:
+            _refuse_shared_patients(self.training, self.validation)
+        self_test(ranks)
+        same_everywhere(ranks, "program version", trainer.__version__.encode())
+        same_everywhere(ranks, "configuration", config.model_dump_json().encode())
+        same_everywhere(ranks, "training set", self.training.digest.encode())
+        self.classes = self.training.manifest.classes
+        self.model = network(config, self.training, ranks)
+        self.optimizer = AdamW(parameters(self.model), config.optimizer)
+        self.step = TrainingStep(self.model, self.optimizer, ranks, config, _positive_weights(config, self.training))
+        self.scorer = Scorer(self.model, ranks, channels=config.model.channels, batch_size=config.evaluate.batch_size)
+        self.directory = Path(config.checkpoint.directory)
+        self.writer: Writer | None = None
+        self.state = self._resume()
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """Which film fills which slot in that epoch."""
+        return EpochPlan(
+            self.training.records_per_shard,
+            seed=self.config.train.seed,
+            epoch=epoch,
+            global_batch_size=self.config.train.global_batch_size,
+            window_shards=self.config.data.shuffle_window_shards,
+        )
+
+    def snapshot(self) -> Checkpoint:
+        """Copies of everything that training changes, out of the device."""
+        return Checkpoint(model_arrays(self.model), arrays(self.optimizer.state()), self.state)
+
+    def refuse_unequal_weights(self, model: Arrays) -> None:
+        """Raises SelfTestError, on every rank, if a rank's weights differ in any bit."""
+        same_everywhere(self.ranks, "weights", weight_hash(model.values()))
+
+    def _resume(self) -> State:
+        """Claims the run's directory (rank 0), and sets every rank to the newest good checkpoint or rank 0's start."""
+        state = State(run=_facts(self.config, self.training))
+        if self.ranks.topology.is_first:
+            attempt = Attempt(self.directory)
+            self.writer = Writer(self.directory, attempt, self.config.checkpoint.keep_last)
+            state = replace(self._restored(state), attempt=attempt.number)
+        received = self.ranks.broadcast_bytes(json.dumps(asdict(state)).encode())
+        self.ranks.broadcast([each.value for each in self.model.variables])
+        self.ranks.broadcast(list(self.optimizer.state().values()))
+        return State(**json.loads(received))
+
+    def _restored(self, fresh: State) -> State:
+        found, skipped = checkpoint.newest(self.directory)
+        for line in skipped:
+            log.warning("skipped a checkpoint: %s", line)
+        if found is None:
+            return fresh
+        if self.config.checkpoint.resume == "never":
+            raise UsageError(
+                "checkpoint.resume", "never", f"but {self.directory} holds checkpoints", "choose another directory"
+            )
+        _refuse_other_run(found.state, fresh)
+        assign(self.model, found.model)
+        for name, variable in self.optimizer.state().items():
+            variable.assign(found.optimizer[name])
+        log.info("resumed from step %d (epoch %d, batch %d)", found.state.step, found.state.epoch, found.state.batch)
+        return replace(found.state, run=fresh.run)
+
+
+def slots_of(config: Config, ranks: Collectives) -> range:
+    """This rank's slots of the global batch; raises UsageError if ranks or accumulation do not divide it."""
+    slots = ranks.topology.slots(config.train.global_batch_size)
+    if len(slots) % config.train.accumulation_steps:
+        raise UsageError(
+            "train.accumulation_steps",
+            config.train.accumulation_steps,
+            f"does not divide a rank's {len(slots)} films",
+            "choose a divisor of train.global_batch_size over the ranks",
+        )
+    return slots
+
+
+def open_films(config: Config, split: str) -> FilmSet:
+    """The prepared set that ``data.<split>`` names; its label set must be ``data.labels``."""
+    key = f"data.{split}"
+    directory = getattr(config.data, split)
+    if not directory:
+        raise UsageError(key, directory, "is empty", f"set {key} to a prepared folder, <destination>/{split}")
+    films = FilmSet(Path(directory), key)
+    wanted = label_set(config.data.labels)
+    if (films.manifest.labels, tuple(films.manifest.classes)) != (wanted.name, wanted.classes):
+        raise DataError(
+            "data.labels",
+            wanted.name,
+            f"is not the label set of {directory}, which is {films.manifest.labels}",
+            f"set data.labels={films.manifest.labels}, or prepare the films again",
+        )
+    return films
+
+
+def network(config: Config, films: FilmSet, ranks: Collectives) -> keras.Model:
+    """The configured network for these films, with fresh weights."""
+    image = films.manifest.image
+    return build(
+        config.model,
+        classes=len(films.manifest.classes),
+        image_size=image.height,
+        average=ranks.average_in_model,
+    )
+
+
+def model_arrays(model: keras.Model) -> Arrays:
+    """Copies of a model's variables by their stable names."""
+    return arrays({each.path: each.value for each in model.variables})
+
+
+def assign(model: keras.Model, values: Arrays) -> None:
+    """Sets a model's variables; raises DataError that names the first that is missing or of another shape."""
+    for variable in model.variables:
+        value = values.get(variable.path)
+        if value is None or tuple(value.shape) != tuple(variable.shape):
+            found = "nothing" if value is None else f"shape {tuple(value.shape)}"
+            raise DataError(
+                f"checkpoint: {variable.path}",
+                found,
+                f"does not fit the model's shape {tuple(variable.shape)}",
+                "use the model that the checkpoint was made with",
+            )
+        variable.assign(value)
+
+
+def _refuse_shared_patients(training: FilmSet, validation: FilmSet) -> None:
+    refuse_shared_patients(
+        training.directory, training.manifest, validation.directory, validation.manifest, key="data.validation"
+    )
+
+
+def _facts(config: Config, training: FilmSet) -> dict[str, Any]:
+    return {
+        "program_version": trainer.__version__,
+        "config": config.model_dump(mode="json"),
+        "classes": list(training.manifest.classes),
+        "image_size": training.manifest.image.height,
+        "training_set": training.digest,
+        "global_batch_size": config.train.global_batch_size,
+        "seed": config.train.seed,
+        "shuffle_window_shards": config.data.shuffle_window_shards,
+        "model": config.model.model_dump(mode="json"),
+    }
+
+
+def _refuse_other_run(found: State, fresh: State) -> None:
+    for name in _FIXED:
+        if found.run.get(name) != fresh.run[name]:
+            raise DataError(
+                "checkpoint.directory",
+                fresh.run["config"]["checkpoint"]["directory"],
+                f"was begun with another {name} ({found.run.get(name)!r}, now {fresh.run[name]!r})",
+                "go on with the same, or choose another directory",
+            )
+
+
+def _positive_weights(config: Config, films: FilmSet) -> Any:
+    counts = films.manifest.counts
+    return positive_weights(
+        config.loss,
+        [counts[each].positive for each in films.manifest.classes],
+        [counts[each].negative for each in films.manifest.classes],
+    )

@@ -1,0 +1,53 @@
+"""Scores of a whole set: every rank takes whole batches, and all get all scores, in the set's order."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from trainer.collectives import Collectives
+from trainer.config import DataConfig
+from trainer.data.pipeline import Batch, FilmSet, scoring_batches
+from trainer.step import as_channels
+
+
+class Scorer:
+    """A model's scores in inference mode, in the precision the process was started with.
+
+    A batch's composition depends on the set and ``batch_size`` only, so any number of ranks gives the same scores.
+    """
+
+    def __init__(self, model: keras.Model, ranks: Collectives, *, channels: int, batch_size: int) -> None:
+        self._model, self._ranks, self._channels, self._batch_size = model, ranks, channels, batch_size
+        self._probabilities = tf.function(self._forward)
+
+    def scores(self, films: FilmSet, config: DataConfig) -> npt.NDArray[np.float32]:
+        """Probabilities float32 [films, classes], on every rank."""
+        total = films.manifest.films
+        batches = -(-total // self._batch_size)
+        topology = self._ranks.topology
+        mine = range(topology.rank, batches, topology.world_size)
+        dataset = scoring_batches(films, mine, batch_size=self._batch_size, config=config)
+        classes = len(films.manifest.classes)
+        own = [self._probabilities(batch).numpy() for batch in dataset]
+        rows = self._ranks.gather(np.concatenate(own) if own else np.empty((0, classes), dtype=np.float32))
+        return in_order(rows, batches, self._batch_size, topology.world_size)[:total]
+
+    def _forward(self, batch: Batch) -> tf.Tensor:
+        images = as_channels(tf.cast(batch.images, tf.float32) / 255.0, self._channels)
+        return tf.cast(tf.sigmoid(self._model(images, training=False)), tf.float32)
+
+
+def in_order(rows: npt.NDArray[Any], batches: int, batch_size: int, world_size: int) -> npt.NDArray[Any]:
+    """Rows in the batches' order from rows in the ranks' order: rank r brought batches r, r + n, r + 2n, ..."""
+    brought = [batch for rank in range(world_size) for batch in range(rank, batches, world_size)]
+    return rows.reshape(batches, batch_size, *rows.shape[1:])[np.argsort(brought)].reshape(rows.shape)
+
+
+def mean_loss(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    """Mean binary cross-entropy of probabilities [films, classes] over the known labels."""
+    likely = np.clip(scores.astype(np.float64), 1e-7, 1.0 - 1e-7)
+    terms = -(labels * np.log(likely) + (1.0 - labels) * np.log1p(-likely))
+    return float(np.nanmean(terms))

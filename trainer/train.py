@@ -1,0 +1,216 @@
+"""The training loop, read top to bottom."""
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from trainer import runtime
+from trainer.collectives import any_rank, refuse_lost_peer
+from trainer.config import Config
+from trainer.data.pipeline import Batch, training_batches
+from trainer.data.plan import EpochPlan, random_key
+from trainer.errors import DataError, Stopped
+from trainer.labels import label_set
+from trainer.metrics.auroc import mean_over, per_class
+from trainer.monitor import Monitor
+from trainer.run import Run
+from trainer.scoring import mean_loss
+from trainer.step import Draw, Measured, read
+from trainer.telemetry.step_timer import Phases
+from trainer.topology import Topology
+
+log = logging.getLogger("cxr_train")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished run says."""
+
+    directory: Path
+    steps: int
+    films_per_second: float
+    best_auroc: float | None
+
+
+def train(config: Config, topology: Topology) -> Trained:
+    """Trains until the last epoch, an early stop, or a signal.
+
+    Raises Stopped after SIGTERM or SIGINT, once the checkpoint is committed; SelfTestError if ranks differ;
+    UsageError or DataError for what is wrong from the start; PeerLost if another rank is gone.
+    """
+    with asked_to_stop() as asked:
+        run = Run(config, runtime.start(config, topology))
+        monitor = Monitor(run)
+        try:
+            while run.state.epoch < config.train.epochs and not run.state.stopped_early:
+                if _train_epoch(run, monitor, asked):
+                    _leave(run, monitor)
+                _close_epoch(run, monitor)
+        except tf.errors.OpError as error:
+            refuse_lost_peer(error, topology)
+            raise
+        _wait_for_checkpoint(run, monitor)
+    return Trained(run.directory, run.state.step, monitor.films_per_second(), run.state.best_auroc)
+
+
+def _train_epoch(run: Run, monitor: Monitor, asked: "Asked") -> bool:
+    """The rest of the epoch the state is in; True if the ranks have agreed to stop."""
+    epoch, first = run.state.epoch, run.state.batch
+    plan = run.plan(epoch)
+    batches = iter(training_batches(run.training, plan, run.slots, first_batch=first, config=run.config.data))
+    monitor.timer.start()
+    for number in range(first, plan.batches):
+        with monitor.timer.waiting():
+            batch = next(batches)
+        draw = _draw(run, epoch, number)
+        measured = _step(run, monitor, batch, draw, stop=asked.now)
+        run.state = replace(run.state, step=run.state.step + 1, batch=number + 1)
+        if run.state.step == 1:
+            run.refuse_unequal_weights(run.snapshot().model)
+        _tell(run, monitor, measured, plan, number, batch)
+        if measured.stop:
+            return True
+        every = run.config.checkpoint.every_steps
+        if every and run.state.step % every == 0:
+            _save(run, monitor)
+            monitor.timer.start()
+    return False
+
+
+def _step(run: Run, monitor: Monitor, batch: Batch, draw: Draw, *, stop: bool) -> Measured:
+    """One step, now and then in parts that are timed apart."""
+    every = run.config.telemetry.phase_sample_steps
+    rate = monitor.learning_rate()
+    if not every or (run.state.step + 1) % every:
+        return read(run.step(batch, draw, rate, stop))
+    began = time.perf_counter()
+    ends = []
+    for part in run.step.in_parts(batch, draw, rate, stop):
+        measured = part
+        ends.append(time.perf_counter())
+    result = read(measured)
+    computed, averaged, _ = ends
+    monitor.phases(Phases(computed - began, averaged - computed, time.perf_counter() - averaged))
+    return result
+
+
+def _draw(run: Run, epoch: int, batch: int) -> Draw:
+    seed = run.config.train.seed
+    return Draw(
+        tf.constant(random_key(seed, epoch, batch, "augment")),
+        tf.constant(random_key(seed, epoch, batch, "dropout")),
+        tf.constant(run.slots.start, tf.int32),
+    )
+
+
+def _tell(run: Run, monitor: Monitor, measured: Measured, plan: EpochPlan, number: int, batch: Batch) -> None:
+    whole = run.config.train.global_batch_size
+    films = min(whole, plan.films - number * whole)
+    own = int(np.count_nonzero(batch.weights.numpy()))
+    monitor.step(measured, monitor.timer.step_done(films), films, own)
+
+
+def _close_epoch(run: Run, monitor: Monitor) -> None:
+    """Validates, decides on the best checkpoint and an early stop, and saves. Every rank computes the same."""
+    run.state = replace(run.state, epoch=run.state.epoch + 1, batch=0)
+    improved = False
+    if run.validation and _is_due(run):
+        scores = run.scorer.scores(run.validation, run.config.data)
+        labels = run.validation.labels()
+        aurocs = per_class(scores, labels)
+        findings = [run.classes.index(each) for each in label_set(run.config.data.labels).findings]
+        mean = mean_over(aurocs, findings)
+        improved = _judge(run, mean)
+        monitor.epoch(dict(zip(run.classes, aurocs.tolist(), strict=True)), mean, mean_loss(scores, labels))
+    else:
+        monitor.epoch({}, None, None)
+    _save(run, monitor, best=improved or not run.validation)
+
+
+def _is_due(run: Run) -> bool:
+    every = run.config.train.validate_every_epochs
+    last = run.state.epoch == run.config.train.epochs
+    return last or bool(every and run.state.epoch % every == 0)
+
+
+def _judge(run: Run, mean_auroc: float) -> bool:
+    """Keeps the best score and the count of epochs since; True if this is the best so far."""
+    stopping, best = run.config.train.early_stopping, run.state.best_auroc
+    known = not math.isnan(mean_auroc)
+    improved = known and (best is None or mean_auroc > best + stopping.minimum_improvement)
+    waited = 0 if improved else run.state.epochs_without_improvement + 1
+    stop = any_rank(run.ranks, bool(stopping.patience_epochs) and waited >= stopping.patience_epochs)
+    run.state = replace(
+        run.state,
+        best_auroc=mean_auroc if improved else best,
+        epochs_without_improvement=waited,
+        stopped_early=stop,
+    )
+    if stop:
+        log.info("stopped early: no better mean AUROC than %.3f for %d epochs", best, waited)
+    return improved
+
+
+def _save(run: Run, monitor: Monitor, *, best: bool = False) -> None:
+    """Begins a checkpoint; the loop pays for the copy and for proving that the ranks' weights are equal."""
+    snapshot = run.snapshot()
+    run.refuse_unequal_weights(snapshot.model)
+    if run.writer:
+        with _counting_failures(monitor):
+            monitor.commit(run.writer.start(snapshot, best=best))
+
+
+def _wait_for_checkpoint(run: Run, monitor: Monitor) -> None:
+    """Nobody goes on before the checkpoint is committed: a launcher may end the other ranks once one has left."""
+    if run.writer:
+        with _counting_failures(monitor):
+            monitor.commit(run.writer.wait())
+    any_rank(run.ranks, False)
+
+
+@contextmanager
+def _counting_failures(monitor: Monitor) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        monitor.commit_failed()
+        raise
+
+
+def _leave(run: Run, monitor: Monitor) -> None:
+    """Saves, waits until that is committed on behalf of all ranks, and raises Stopped."""
+    _save(run, monitor)
+    _wait_for_checkpoint(run, monitor)
+    raise Stopped(
+        "signal", f"step {run.state.step}", "was the last one, its checkpoint is committed", "start again to go on"
+    )
+
+
+class Asked:
+    """Whether this process has been asked to stop; read once a step."""
+
+    now = False
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Asked]:
+    """SIGTERM and SIGINT ask for a stop after the step in hand, instead of ending the process."""
+    asked = Asked()
+
+    def ask(number: int, frame: object) -> None:  # noqa: ARG001 - the signal module's form
+        asked.now = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
