@@ -3,19 +3,25 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from trainer.config import PrepareConfig
 from trainer.data.durable import write_durably
 from trainer.data.manifest import MANIFEST_NAME, SPLITS, ShardInfo, sha256_of
+from trainer.data.patients import KEY_VARIABLE
 from trainer.data.shards import index_path, shard_name
 from trainer.data.tfrecord import is_sound
 from trainer.errors import DataError
+from trainer.labels import LabelSet
 
 SETTINGS_NAME = "prepare.json"
+
+_FILES = ("table", "train_list", "test_list")
+_WITHOUT_EFFECT = {"destination", "processes", "on_bad_film", "on_missing_film"}
 
 
 class FinishedShard(NamedTuple):
@@ -23,6 +29,26 @@ class FinishedShard(NamedTuple):
 
     info: ShardInfo
     films: list[str]
+
+
+def settings_of(
+    config: PrepareConfig, labels: LabelSet, key_fingerprint: str, films: Iterable[str], archives: Iterable[Path]
+) -> dict[str, str]:
+    """What the written bytes depend on, as text; of files their hashes, so that they may be moved.
+
+    Args:
+        config: the settings.
+        labels: the classes.
+        key_fingerprint: of the patients' key.
+        films: found in folders.
+        archives: told apart by name and size; reading them twice would take too long.
+    """
+    dumped = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT | set(_FILES) | {"source"})
+    settings = {f"prepare.{name}": json.dumps(value) for name, value in dumped.items()}
+    settings |= {f"prepare.{name}": _file_hash(getattr(config, name)) for name in _FILES}
+    found = [*sorted(films), *(f"{archive.name} {archive.stat().st_size}" for archive in archives)]
+    settings["prepare.source"] = sha256_of("\n".join(found).encode())
+    return settings | {"data.labels": labels.name, KEY_VARIABLE: key_fingerprint}
 
 
 def claim(destination: Path, settings: Mapping[str, str]) -> None:
@@ -64,6 +90,10 @@ def _refuse_other_settings(destination: Path, old: Mapping[str, str], new: Mappi
                 f"was begun with {key} {old.get(key)!r}, which is now {new.get(key)!r}",
                 "remove the folder, name another, or use the same settings",
             )
+
+
+def _file_hash(path: str) -> str:
+    return sha256_of(Path(path).read_bytes()) if path else ""
 
 
 def _read_finished(path: Path) -> FinishedShard:

@@ -1,28 +1,30 @@
 """``cxr-train prepare``: films and a catalog to sets of shards; an interrupted run goes on where it stopped."""
 
+import csv
+import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import trainer
 from trainer.config import PrepareConfig
-from trainer.data.bad_films import BadFilm, write_bad_films
-from trainer.data.catalog import Record, read_catalog
 from trainer.data.decoding import Chunk, FilmTask, Storage, decode_in_order
 from trainer.data.destination import claim, is_complete, settings_of
+from trainer.data.durable import write_durably
 from trainer.data.film_set import FilmSetWriter
-from trainer.data.manifest import SPLITS, Made, Manifest, Split, read_manifest
+from trainer.data.inputs import Inputs, collect, refuse_missing
+from trainer.data.manifest import Made, Manifest, Split, read_manifest
 from trainer.data.patients import hasher_from_environment
-from trainer.data.sources import FilmFinder, Sources, find_in_folders, open_sources, shuffled, stream_archive
-from trainer.data.splits import EMPTY_CURE, assign_splits
 from trainer.errors import DataError, UsageError
 from trainer.labels import LabelSet
 
+BAD_FILMS_NAME = "bad_films.csv"
+
+# A process gets so many at a time: large beside the cost of handing them over, small beside a run.
 _FILMS_PER_CHUNK = 16
-"""What a process gets at a time: large beside the cost of handing it over, small beside an epoch's tail."""
 
 Progress = Callable[[int, int], None]
 """Called with films done, those of earlier runs among them, and films in all."""
@@ -33,6 +35,7 @@ class PrepareResult:
     """What there is now: the manifest of each set; and what this run did for it."""
 
     manifests: Mapping[Split, Manifest]
+    files_unlisted: int
     already_complete: bool
     films_decoded: int
     seconds: float
@@ -54,7 +57,7 @@ class PrepareResult:
 
 
 def prepare(config: PrepareConfig, labels: LabelSet, progress: Progress) -> PrepareResult:
-    """Fills ``config.destination`` with training/, validation/ and test/, as far as there are films of each.
+    """Fills ``config.destination`` with training/, validation/ and test/, as far as the catalog has films of each.
 
     The bytes written depend on films, table, settings and the patients' key, not on processes or interruptions.
     Raises UsageError for a missing setting, DataError for a wrong table, source or film.
@@ -62,42 +65,97 @@ def prepare(config: PrepareConfig, labels: LabelSet, progress: Progress) -> Prep
     started = time.perf_counter()
     if not config.destination:
         raise UsageError("prepare.destination", config.destination, "is empty", "name the folder to fill")
-    destination, sources = Path(config.destination), open_sources(config)
-    records = [each for each in assign_splits(read_catalog(config, labels), config) if each.split]
-    finder = FilmFinder([each.film for each in records], config.catalog)
-    files = find_in_folders(sources.folders, finder)
-    if not sources.archives:
-        _refuse_missing(records, finder, config)
-    hasher = hasher_from_environment()
-    films = [records[number].film for number in files]
-    claim(destination, settings_of(config, labels, hasher.fingerprint, films, sources.archives))
+    destination, hasher = Path(config.destination), hasher_from_environment()
+    inputs = collect(config, labels)
+    films = [inputs.records[number].film for number in inputs.files]
+    claim(destination, settings_of(config, labels, hasher.fingerprint, films, inputs.archives))
 
-    splits = [split for split in SPLITS if any(each.split == split for each in records)]
-    if all(is_complete(destination / split) for split in splits):
-        manifests = {split: read_manifest(destination / split, "prepare.destination") for split in splits}
-        return PrepareResult(manifests, finder.unlisted, True, 0, time.perf_counter() - started)
+    complete = all(is_complete(destination / split) for split in inputs.splits)
+    decoded = 0
+    if not complete:
+        by_name = {record.film: record for record in inputs.records}
+        sets = {split: FilmSetWriter(destination / split, config, hasher, by_name) for split in inputs.splits}
+        finished = sum(each.films for each in sets.values())
+        faults = _fill_and_close(sets, inputs, config, progress)
+        _write_bad_films(destination, inputs, faults)
+        _write_manifests(sets, inputs, faults, config, labels)
+        decoded = sum(each.films for each in sets.values()) - finished
+    manifests = {split: read_manifest(destination / split, "prepare.destination") for split in inputs.splits}
+    return PrepareResult(manifests, inputs.finder.unlisted, complete, decoded, time.perf_counter() - started)
+
+
+Sets = Mapping[Split, FilmSetWriter]
+Faults = Mapping[int, str]
+"""What is wrong with the bad films, by number."""
+
+
+def _fill_and_close(sets: Sets, inputs: Inputs, config: PrepareConfig, progress: Progress) -> Faults:
     with ExitStack() as stack:
-        by_name = {each.film: each for each in records}
-        sets = {split: FilmSetWriter(destination / split, config, hasher, by_name) for split in splits}
         for each in sets.values():
             stack.callback(each.abandon)
-        finished = sum(each.films for each in sets.values())
-        bad = _fill(sets, _Inputs(records, finder, files, sources.archives), config, progress)
-        _refuse_missing(records, finder, config)
+        faults = _fill(sets, inputs, config, progress)
+        refuse_missing(inputs, config)
         _refuse_empty(sets)
         for each in sets.values():
             each.close()
-    decoded = sum(each.films for each in sets.values()) - finished
-    write_bad_films(destination, {records[number].film: fault for number, fault in bad.items()})
-    manifests = {}
+    return faults
+
+
+def _fill(sets: Sets, inputs: Inputs, config: PrepareConfig, progress: Progress) -> Faults:
+    storage = Storage(config.image_size, config.encoding, config.jpeg_quality, config.minimum_side)
+    finished = frozenset(chain.from_iterable(each.finished for each in sets.values()))
+    faults: dict[int, str] = {}
+    done = len(finished)
+    for images in decode_in_order(_chunks(inputs.tasks(finished)), storage, config.processes):
+        for number, image, fault in images:
+            record = inputs.records[number]
+            if fault:
+                faults[number] = _skip(record.film, fault, config)
+            elif record.split:
+                sets[record.split].append(record, image)
+        done += len(images)
+        progress(done, inputs.films)
+    return faults
+
+
+def _chunks(tasks: Iterator[FilmTask]) -> Iterator[Chunk]:
+    while chunk := list(islice(tasks, _FILMS_PER_CHUNK)):
+        yield chunk
+
+
+def _skip(film: str, fault: str, config: PrepareConfig) -> str:
+    """The fault of a film that may be left out. Raises DataError if none may."""
+    if config.on_bad_film == "error":
+        raise DataError("prepare.source", film, fault, "replace the file, or set prepare.on_bad_film=skip")
+    return fault
+
+
+def _refuse_empty(sets: Sets) -> None:
     for split, each in sets.items():
-        lost = [number for number, record in enumerate(records) if record.split == split]
+        if not each.films:
+            rule = "would hold no film: all of its films are missing or bad"
+            raise DataError("prepare.source", split, rule, "add their folder or archive to prepare.source")
+
+
+def _write_bad_films(destination: Path, inputs: Inputs, faults: Faults) -> None:
+    path = destination / BAD_FILMS_NAME
+    path.unlink(missing_ok=True)
+    if faults:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("film", "reason"))
+        writer.writerows(sorted((inputs.records[number].film, fault) for number, fault in faults.items()))
+        write_durably(path, text.getvalue().encode())
+
+
+def _write_manifests(sets: Sets, inputs: Inputs, faults: Faults, config: PrepareConfig, labels: LabelSet) -> None:
+    missing = inputs.missing()
+    for split, each in sets.items():
         made = Made(
             program=trainer.__version__,
             catalog=config.catalog,
             seed=config.seed,
-            films_bad=sum(number in bad for number in lost),
-            films_missing=sum(number not in finder.found for number in lost),
+            films_bad=sum(inputs.records[number].split == split for number in faults),
+            films_missing=sum(inputs.records[number].split == split for number in missing),
         )
-        manifests[split] = each.write_manifest(split, labels, made)
-    return PrepareResult(manifests, finder.unlisted, False, decoded, time.perf_counter() - started)
+        each.write_manifest(split, labels, made)

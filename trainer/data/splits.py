@@ -11,6 +11,13 @@ from trainer.data.manifest import SPLITS, Split
 from trainer.errors import DataError, UsageError
 
 
+_EMPTY_CURE = {
+    "training": "check that the lists, or the split column, name the table's films",
+    "validation": "set prepare.validation_fraction=0 for none, or a larger one",
+    "test": "check prepare.test_list, or with prepare.split=patient set prepare.test_fraction=0 for none",
+}
+
+
 def assign_splits(records: Sequence[Record], config: PrepareConfig) -> list[Record]:
     """The records with their sets.
 
@@ -27,15 +34,6 @@ def assign_splits(records: Sequence[Record], config: PrepareConfig) -> list[Reco
     _refuse_divided_patients(assigned)
     _refuse_empty_splits(assigned, config)
     return assigned
-
-
-def wanted_splits(config: PrepareConfig) -> tuple[Split, ...]:
-    """The sets that must not be empty; a split column decides by itself which there are, but for training."""
-    if config.catalog == "csv" and config.columns.split:
-        return ("training",)
-    with_test = config.split == "official" or config.test_fraction > 0
-    asked = {"training": True, "validation": config.validation_fraction > 0, "test": with_test}
-    return tuple(split for split in SPLITS if asked[split])
 
 
 def patient_draw(seed: int, patient: str) -> float:
@@ -82,6 +80,15 @@ def _read_list(key: str, path: str) -> frozenset[str]:
     return frozenset(line.strip() for line in lines) - {""}
 
 
+def _wanted_splits(config: PrepareConfig) -> tuple[Split, ...]:
+    """The sets that must not be empty; a split column decides by itself which there are, but for training."""
+    if config.catalog == "csv" and config.columns.split:
+        return ("training",)
+    with_test = config.split == "official" or config.test_fraction > 0
+    asked = {"training": True, "validation": config.validation_fraction > 0, "test": with_test}
+    return tuple(split for split in SPLITS if asked[split])
+
+
 def _refuse_divided_patients(records: Sequence[Record]) -> None:
     splits = defaultdict(set)
     for record in records:
@@ -95,14 +102,6 @@ def _refuse_divided_patients(records: Sequence[Record]) -> None:
 
 def _refuse_empty_splits(records: Sequence[Record], config: PrepareConfig) -> None:
     filled = {record.split for record in records}
-    for split in wanted_splits(config):
+    for split in _wanted_splits(config):
         if split not in filled:
-            raise DataError("prepare.split", split, "would hold no film of the table", EMPTY_CURE[split])
-
-
-EMPTY_CURE = {
-    "training": "check that the lists, or the split column, name the table's films",
-    "validation": "set prepare.validation_fraction=0 for none, or a larger one",
-    "test": "check prepare.test_list, or with prepare.split=patient set prepare.test_fraction=0 for none",
-}
-"""What to do about a set that is empty though asked for."""
+            raise DataError("prepare.split", split, "would hold no film of the table", _EMPTY_CURE[split])

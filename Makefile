@@ -1,0 +1,60 @@
+# cxr-train. `make demo` tries everything on phantom films; `make test` proves it. Both set up what they need.
+.PHONY: demo test lint format bench docs env clean
+
+UV := .uv/bin/uv
+RUN := .venv/bin
+DEMO := .runs/demo
+SYNC := $(UV) sync --locked --extra cpu --extra dicom
+HOROVOD = .venv/lib/python3.11/site-packages/horovod/tensorflow/mpi_lib.*.so
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+demo: env
+	rm -rf $(DEMO)
+	$(RUN)/cxr-train phantom $(DEMO)/films --config demo.yaml
+	$(RUN)/cxr-train prepare --config demo.yaml
+	$(RUN)/cxr-train train --config demo.yaml --ranks 2
+	$(RUN)/cxr-train evaluate --config demo.yaml --ranks 2
+
+test: env lint
+	$(RUN)/pytest tests/unit -n 2
+	$(RUN)/pytest tests/distributed
+
+lint: env
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+format: env
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+bench: env .bench/torch/done
+	$(RUN)/python -m benchmarks.run
+
+docs: env
+	$(RUN)/python -c 'from trainer.telemetry.catalog import markdown; print(markdown(), end="")' > docs/metrics.md
+
+# Horovod has no wheel: `uv sync` compiles it against TensorFlow, once, with MPI where mpicxx exists. A copy that was
+# compiled on this machine before Open MPI came (or went) is compiled again.
+env: .venv/done
+.venv/done: pyproject.toml uv.lock $(UV)
+	@command -v g++ >/dev/null || { echo "g++ is missing, and Horovod is compiled here: apt-get install g++ make"; exit 1; }
+	$(SYNC) || { echo "setting up failed; if the lines above speak of horovod: apt-get install g++ make python3-dev"; exit 1; }
+	@if command -v mpicxx >/dev/null; then found=with; else found=without; fi; \
+	  if ldd $(HOROVOD) | grep -q libmpi; then built=with; else built=without; fi; \
+	  [ $$found = $$built ] || { $(UV) cache clean --quiet horovod; $(SYNC) --reinstall-package horovod; }
+	@touch $@
+
+$(UV):
+	@python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed as python3"; exit 1; }
+	@python3 -m venv .uv || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	.uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+
+.bench/torch/done: $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.11 .bench/torch
+	$(UV) pip install --quiet --python .bench/torch/bin/python torch==2.13.0 numpy
+	@touch $@
+
+clean:
+	rm -rf .venv .uv .bench .runs
