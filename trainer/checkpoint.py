@@ -67,14 +67,18 @@ class Attempt:
     """This start of a run, numbered; a commit by an older one is refused.
 
     The number is claimed by creating its file exclusively, so two starts never share one.
+    Raises DataError if the directory cannot be written.
     """
 
     def __init__(self, directory: Path) -> None:
         self._claims = directory / "attempts"
-        self._claims.mkdir(parents=True, exist_ok=True)
-        self.number = self._newest() + 1
-        while not self._claim():
-            self.number += 1
+        try:
+            self._claims.mkdir(parents=True, exist_ok=True)
+            self.number = self._newest() + 1
+            while not self._claim():
+                self.number += 1
+        except OSError as error:
+            raise _unwritable(directory, error) from error
 
     def _newest(self) -> int:
         return max((int(claim.name) for claim in self._claims.iterdir() if claim.name.isdigit()), default=0)
@@ -122,10 +126,8 @@ class Writer:
             return None
         self._thread.join()
         outcome, self._thread, self._outcome = self._outcome, None, None
-        if isinstance(outcome, OSError):
-            raise DataError(
-                "checkpoint.directory", str(self._directory), f"cannot be written ({outcome})", "free or mount it"
-            ) from outcome
+        if isinstance(outcome, OSError | SafetensorError):
+            raise _unwritable(self._directory, outcome) from outcome
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -135,7 +137,7 @@ class Writer:
             self._outcome = commit(self._directory, checkpoint, self._attempt)
             if best:
                 _write_durably(self._directory / "best.json", _json({"checkpoint": self._outcome.folder.name}))
-            _retain(self._directory, self._keep_last)
+            _retain(self._directory, self._outcome.folder, self._keep_last)
         except (CxrError, OSError, SafetensorError) as error:
             self._outcome = error
 
@@ -177,7 +179,7 @@ def best(directory: Path) -> Path:
     """The folder of the best checkpoint, else of the newest good one. Raises DataError if there is none."""
     pointer = directory / "best.json"
     if pointer.exists():
-        return directory / Path(str(json.loads(pointer.read_bytes())["checkpoint"])).name
+        return directory / Path(str(_entry(pointer, "checkpoint"))).name
     return last(directory)
 
 
@@ -197,8 +199,9 @@ def load(folder: Path) -> Checkpoint:
     manifest_file = folder / "manifest.json"
     if not manifest_file.exists():
         raise DataError("checkpoint", folder.name, "was never committed (no manifest.json)", "use an older one")
-    for name, expected in json.loads(manifest_file.read_bytes())["files"].items():
-        _verify(folder / name, expected)
+    files = _entry(manifest_file, "files")
+    for name in _FILES:
+        _verify(folder / name, files.get(name))
     return Checkpoint(
         load_file(folder / "model.safetensors"),
         load_file(folder / "optimizer.safetensors"),
@@ -206,18 +209,34 @@ def load(folder: Path) -> Checkpoint:
     )
 
 
-def _verify(file: Path, expected: Mapping[str, Any]) -> None:
+def _entry(file: Path, key: str) -> Any:
+    """One value of a JSON file; raises DataError if the file is damaged."""
+    try:
+        return json.loads(file.read_bytes())[key]
+    except (ValueError, KeyError, TypeError) as error:
+        where = f"{file.parent.name}/{file.name}"
+        raise DataError("checkpoint", where, f"is damaged ({error!r})", "use an older one, or delete it") from error
+
+
+def _unwritable(directory: Path, error: OSError | SafetensorError) -> DataError:
+    return DataError("checkpoint.directory", str(directory), f"cannot be written ({error})", "free or mount it")
+
+
+def _verify(file: Path, expected: Mapping[str, Any] | None) -> None:
     if not file.exists() or _fingerprint(file) != expected:
         raise DataError(
             "checkpoint", f"{file.parent.name}/{file.name}", "is not what its manifest says", "use an older one"
         )
 
 
-def _retain(directory: Path, keep_last: int) -> None:
-    """Deletes all but the newest ``keep_last`` and the best; an uncommitted folder that is older goes too."""
+def _retain(directory: Path, written: Path, keep_last: int) -> None:
+    """Deletes all but the newest ``keep_last`` up to ``written``, and the best.
+
+    One that is newer than what was just written did not verify when the run went on from before it.
+    """
     folders = sorted((each for each in directory.glob("step-*") if _STEP.fullmatch(each.name)), reverse=True)
-    committed = [each for each in folders if (each / "manifest.json").exists()]
-    kept = {*committed[:keep_last], best(directory)} if committed else set()
+    committed = [each for each in folders if each.name <= written.name and (each / "manifest.json").exists()]
+    kept = {*committed[:keep_last], best(directory)}
     for folder in {*folders, *directory.glob(f"step-*{_PARTIAL}")} - kept:
         _discard(folder)
 
@@ -234,7 +253,7 @@ def _fingerprint(file: Path) -> dict[str, Any]:
 
 
 def _contiguous(arrays: Arrays) -> Arrays:
-    return {name: np.ascontiguousarray(each) for name, each in arrays.items()}
+    return {name: np.asarray(each, order="C") for name, each in arrays.items()}
 
 
 def _json(value: Any) -> bytes:

@@ -14,7 +14,7 @@ from rich.console import Console
 from trainer import ranks as local_ranks
 from trainer import settings
 from trainer.config import Config
-from trainer.errors import CxrError
+from trainer.errors import CxrError, DataError
 from trainer.topology import films_per_rank, from_environment, is_rank
 
 app = typer.Typer(
@@ -58,11 +58,9 @@ def prepare(config: File = None, set_: Set = None, debug: Debug = False, log_for
     with _errors_in_one_line(debug):
         tree = settings.load(config, set_ or [])
         _start_logs(log_format)
-        run(
-            tree.prepare,
-            label_set(tree.data.labels),
-            lambda total: Progress("preparing", total=total, unit="films", console=_console()),
-        )
+        with Progress("preparing", total=None, unit="films", console=_console()) as bar:
+            result = run(tree.prepare, label_set(tree.data.labels), bar.reach)
+        _say(result.summary())
 
 
 @app.command()
@@ -74,7 +72,7 @@ def train(
         tree = settings.load(config, set_ or [])
         _start_logs(log_format)
         with _metrics_served(tree):
-            _on_ranks(tree, ranks, lambda: _train_here(tree))
+            _on_ranks(tree, ranks, lambda: _train_here(tree, log_format))
 
 
 @app.command()
@@ -101,16 +99,23 @@ def main() -> None:
     app()
 
 
-def _train_here(tree: Config) -> None:
+def _train_here(tree: Config, log_format: Literal["text", "json"]) -> None:
+    from trainer.telemetry.logs import Progress
     from trainer.train import train as run
 
-    trained = run(tree, from_environment(os.environ))
-    if from_environment(os.environ).is_first:
+    topology = from_environment(os.environ)
+    if not (topology.is_first and sys.stderr.isatty()):
+        trained = run(tree, topology)
+    else:
+        with Progress("training", total=None, unit="steps", console=_console()) as bar:
+            # Started again under the bar, which lets lines pass above itself.
+            _start_logs(log_format)
+            trained = run(tree, topology, bar.reach)
+    if topology.is_first:
         best = "" if trained.best_auroc is None else f", best validation AUROC {trained.best_auroc:.3f}"
-        _console().print(
+        _say(
             f"trained {trained.steps} steps, {trained.films_per_second:.0f} films/s{best}; "
-            f"checkpoints in {trained.directory}",
-            highlight=False,
+            f"checkpoints in {trained.directory}"
         )
 
 
@@ -166,6 +171,14 @@ def _errors_in_one_line(debug: bool) -> Iterator[None]:
         if debug:
             raise
         _fail(error)
+    except OSError as error:
+        if debug:
+            raise
+        _fail(
+            DataError(
+                "file", str(error.filename or ""), f"failed: {error.strerror}", "free or mount it, or check its rights"
+            )
+        )
 
 
 def _fail(error: CxrError) -> NoReturn:
@@ -179,6 +192,10 @@ def _start_logs(log_format: Literal["text", "json"]) -> None:
     from trainer.telemetry import logs
 
     logs.start(log_format, from_environment(os.environ).rank, sys.stderr)
+
+
+def _say(line: str) -> None:
+    _console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _console() -> Console:

@@ -80,6 +80,9 @@ class ModelConfig(Section):
     channels: Literal[1, 3] = Field(1, description="films are gray; 3 repeats them for weights that need it")
     conv_bias: bool = Field(True, description="biases in the trunk's convolutions, as in the notebook")
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="after the global pooling")
+    batch_norm_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.99, description="of the moving statistics; 0.9 where a run has a few hundred steps"
+    )
     sync_batch_norm: bool = Field(False, description="average batch norm's moments over all ranks")
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,19 @@ from trainer.telemetry.step_timer import Phases, StepTime, StepTimer
 log = logging.getLogger("cxr_train")
 
 
+Watch = Callable[[int, int], None]
+"""Called with the steps done and the steps in all."""
+
+
+def unwatched(done: int, total: int) -> None:
+    """A watch that nobody keeps."""
+
+
 class Monitor:
     """Told of every event of the loop; every rank has one, and rank 0's also speaks for the job."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, watch: Watch = unwatched) -> None:
+        self._run, self._watch = run, watch
         self._began = time.monotonic()
         self.timer = StepTimer(window_steps=run.config.train.log_every_steps)
         topology = run.ranks.topology
@@ -46,6 +54,7 @@ class Monitor:
         """After each step: ``films`` of the whole batch, ``own_films`` of this rank, padding left out."""
         state, record = self._run.state, self._recorder
         self.films += films
+        self._watch(state.step, self.steps)
         self._losses.append(measured.loss)
         self._epoch_losses.append(measured.loss)
         record.add(catalog.INPUT_WAIT_SECONDS, took.input_wait_seconds)

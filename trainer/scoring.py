@@ -10,7 +10,7 @@ import tensorflow as tf
 from trainer.collectives import Collectives
 from trainer.config import DataConfig
 from trainer.data.pipeline import Batch, FilmSet, scoring_batches
-from trainer.step import as_channels
+from trainer.data.scaling import as_channels, scale
 
 
 class Scorer:
@@ -29,14 +29,14 @@ class Scorer:
         batches = -(-total // self._batch_size)
         topology = self._ranks.topology
         mine = range(topology.rank, batches, topology.world_size)
-        dataset = scoring_batches(films, mine, batch_size=self._batch_size, config=config)
+        read = scoring_batches(films, mine, batch_size=self._batch_size, config=config)
         classes = len(films.manifest.classes)
-        own = [self._probabilities(batch).numpy() for batch in dataset]
+        own = [self._probabilities(batch).numpy() for batch in read]
         rows = self._ranks.gather(np.concatenate(own) if own else np.empty((0, classes), dtype=np.float32))
         return in_order(rows, batches, self._batch_size, topology.world_size)[:total]
 
     def _forward(self, batch: Batch) -> tf.Tensor:
-        images = as_channels(tf.cast(batch.images, tf.float32) / 255.0, self._channels)
+        images = as_channels(scale(batch.images), self._channels)
         return tf.cast(tf.sigmoid(self._model(images, training=False)), tf.float32)
 
 

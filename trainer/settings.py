@@ -77,15 +77,7 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
         if not isinstance(below, dict):
             raise UsageError("--set", assignment, f"goes through {section}, which is a value", _nearest(key))
         node = below
-    # YAML reads 1e-4 as text, and a bare comma-separated list too; both are what people type.
-    node[name] = _number(value) if isinstance(value, str) else value
-
-
-def _number(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    node[name] = value
 
 
 def _nearest(key: str) -> str:

@@ -12,6 +12,7 @@ from trainer.collectives import Collectives
 from trainer.config import Config
 from trainer.data.augment import augment
 from trainer.data.pipeline import Batch
+from trainer.data.scaling import as_channels, scale
 from trainer.model.layers import keyed_randomness
 from trainer.model.loss import film_loss_sums
 from trainer.optimizer import AdamW
@@ -103,7 +104,7 @@ class TrainingStep:
         mine = slice(part * films, (part + 1) * films)
         first_slot = draw.first_slot + part * films
         slots = self._config.train.global_batch_size
-        images = tf.cast(batch.images[mine], tf.float32) / 255.0
+        images = scale(batch.images[mine])
         images = augment(
             images, self._config.train.augment, key=draw.augment_key, first_slot=first_slot, global_batch_size=slots
         )
@@ -162,11 +163,6 @@ def read(measured: tf.Tensor) -> Measured:
     """Waits for a step to be done and reads what it measured."""
     loss, norm, skipped, stop = (float(each) for each in measured.numpy())
     return Measured(loss, norm, bool(skipped), stop > 0.0)
-
-
-def as_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
-    """Gray films [batch, height, width, 1] repeated to ``channels``."""
-    return images if channels == 1 else tf.repeat(images, channels, axis=-1)
 
 
 def parameters(model: keras.Model) -> Mapping[str, tf.Variable]:

@@ -20,7 +20,7 @@ from trainer.data.plan import EpochPlan, random_key
 from trainer.errors import DataError, Stopped
 from trainer.labels import label_set
 from trainer.metrics.auroc import mean_over, per_class
-from trainer.monitor import Monitor
+from trainer.monitor import Monitor, Watch, unwatched
 from trainer.run import Run
 from trainer.scoring import mean_loss
 from trainer.step import Draw, Measured, read
@@ -40,7 +40,7 @@ class Trained:
     best_auroc: float | None
 
 
-def train(config: Config, topology: Topology) -> Trained:
+def train(config: Config, topology: Topology, watch: Watch = unwatched) -> Trained:
     """Trains until the last epoch, an early stop, or a signal.
 
     Raises Stopped after SIGTERM or SIGINT, once the checkpoint is committed; SelfTestError if ranks differ;
@@ -48,7 +48,7 @@ def train(config: Config, topology: Topology) -> Trained:
     """
     with asked_to_stop() as asked:
         run = Run(config, runtime.start(config, topology))
-        monitor = Monitor(run)
+        monitor = Monitor(run, watch)
         try:
             while run.state.epoch < config.train.epochs and not run.state.stopped_early:
                 if _train_epoch(run, monitor, asked):
@@ -65,7 +65,7 @@ def _train_epoch(run: Run, monitor: Monitor, asked: "Asked") -> bool:
     """The rest of the epoch the state is in; True if the ranks have agreed to stop."""
     epoch, first = run.state.epoch, run.state.batch
     plan = run.plan(epoch)
-    batches = iter(training_batches(run.training, plan, run.slots, first_batch=first, config=run.config.data))
+    batches = training_batches(run.training, plan, run.slots, first_batch=first, config=run.config.data)
     monitor.timer.start()
     for number in range(first, plan.batches):
         with monitor.timer.waiting():

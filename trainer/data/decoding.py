@@ -1,21 +1,11 @@
-"""Films decoded, resized and encoded side by side in processes, and handed back in the order they were given."""
+"""Film files to stored images: a chunk at a time, so that processes can share the work."""
 
-import multiprocessing
-import os
-import threading
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from trainer.data.images import Encoding, decode, encode, resize
-from trainer.errors import CxrError, DataError
-
-# Enough that no process waits for work, few enough that memory does not grow with the data set.
-_CHUNKS_AHEAD_PER_PROCESS = 3
+from trainer.errors import DataError
 
 
 class Storage(NamedTuple):
@@ -46,44 +36,9 @@ class StoredImage(NamedTuple):
 Chunk = Sequence[FilmTask]
 
 
-def decode_in_order(chunks: Iterable[Chunk], storage: Storage, processes: int) -> Iterator[list[StoredImage]]:
-    """The result of every chunk, in order; ``processes`` 0: one a core, 1: in this process.
-
-    Raises CxrError if a process is killed.
-    """
-    count = processes or len(os.sched_getaffinity(0))
-    if count == 1:
-        for chunk in chunks:
-            yield decode_chunk(chunk, storage)
-        return
-    # Spawned, because a fork would copy the locks of the caller's threads in whatever state they are.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, context, initializer=_end_with_parent)
-    try:
-        yield from _bounded(pool, chunks, storage, _CHUNKS_AHEAD_PER_PROCESS * count)
-    except BrokenProcessPool as error:
-        rule = "decoding processes: one was killed, as happens when memory runs out"
-        cure = "run again with fewer: what is finished is kept"
-        raise CxrError("prepare.processes", count, rule, cure) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def decode_chunk(chunk: Chunk, storage: Storage) -> list[StoredImage]:
     """Every film of the chunk, decoded, resized and encoded."""
     return [_decode_film(task, storage) for task in chunk]
-
-
-def _bounded(
-    pool: ProcessPoolExecutor, chunks: Iterable[Chunk], storage: Storage, ahead: int
-) -> Iterator[list[StoredImage]]:
-    waiting: deque[Future[list[StoredImage]]] = deque()
-    for chunk in chunks:
-        waiting.append(pool.submit(decode_chunk, chunk, storage))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _decode_film(task: FilmTask, storage: Storage) -> StoredImage:
@@ -96,15 +51,3 @@ def _decode_film(task: FilmTask, storage: Storage) -> StoredImage:
         return StoredImage(task.number, b"", f"cannot be read ({error.strerror})")
     stored = encode(resize(image, storage.side), storage.encoding, storage.jpeg_quality)
     return StoredImage(task.number, stored, "")
-
-
-def _end_with_parent() -> None:
-    """Makes this process end when its parent is killed; it would wait for work for ever."""
-    threading.Thread(target=_await_parent, daemon=True).start()
-
-
-def _await_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

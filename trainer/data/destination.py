@@ -44,7 +44,9 @@ def settings_of(
         archives: told apart by name and size; reading them twice would take too long.
     """
     dumped = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT | set(_FILES) | {"source"})
-    settings = {f"prepare.{name}": json.dumps(value) for name, value in dumped.items()}
+    settings = {
+        f"prepare.{name}": value if isinstance(value, str) else json.dumps(value) for name, value in dumped.items()
+    }
     settings |= {f"prepare.{name}": _file_hash(getattr(config, name)) for name in _FILES}
     found = [*sorted(films), *(f"{archive.name} {archive.stat().st_size}" for archive in archives)]
     settings["prepare.source"] = sha256_of("\n".join(found).encode())
@@ -58,7 +60,7 @@ def claim(destination: Path, settings: Mapping[str, str]) -> None:
     """
     path = destination / SETTINGS_NAME
     if path.is_file():
-        _refuse_other_settings(destination, json.loads(path.read_bytes()), settings)
+        _refuse_other_settings(destination, path.read_bytes(), settings)
         return
     for split in SPLITS:
         if (destination / split).exists():
@@ -81,7 +83,8 @@ def finished_shards(directory: Path) -> list[FinishedShard]:
     return finished
 
 
-def _refuse_other_settings(destination: Path, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+def _refuse_other_settings(destination: Path, claimed: bytes, new: Mapping[str, str]) -> None:
+    old = json.loads(claimed)
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
             raise DataError(
@@ -93,7 +96,7 @@ def _refuse_other_settings(destination: Path, old: Mapping[str, str], new: Mappi
 
 
 def _file_hash(path: str) -> str:
-    return sha256_of(Path(path).read_bytes()) if path else ""
+    return sha256_of(Path(path).read_bytes()) if Path(path).is_file() else ""
 
 
 def _read_finished(path: Path) -> FinishedShard:

@@ -16,21 +16,22 @@ from trainer.labels import LabelSet
 
 
 class FilmSetWriter:
-    """Writes a set into ``directory``, going on after the shards that an earlier run finished there.
+    """Writes a set into a folder of its name, going on after the shards that an earlier run finished there.
 
     Args:
-        directory: the set's folder; made if it is not there.
+        destination: the folder that gets the sets' folders.
+        split: the set.
         config: encoding, size and shard size.
         hasher: of the patients.
         records: the set's films by name.
     """
 
     def __init__(
-        self, directory: Path, config: PrepareConfig, hasher: PatientHasher, records: dict[str, Record]
+        self, destination: Path, split: Split, config: PrepareConfig, hasher: PatientHasher, records: dict[str, Record]
     ) -> None:
-        directory.mkdir(exist_ok=True)
-        self._directory, self._config, self._hasher = directory, config, hasher
-        finished = finished_shards(directory)
+        self._directory, self._split, self._config, self._hasher = destination / split, split, config, hasher
+        self._directory.mkdir(exist_ok=True)
+        finished = finished_shards(self._directory)
         self._shards = [each.info for each in finished]
         self.finished = frozenset(film for each in finished for film in each.films)
         """Films that earlier runs wrote."""
@@ -66,14 +67,14 @@ class FilmSetWriter:
             self._current.abandon()
             self._current = None
 
-    def write_manifest(self, split: Split, labels: LabelSet, made: Made) -> Manifest:
+    def write_manifest(self, labels: LabelSet, made: Made) -> None:
         """Makes the set exist; all films are in closed shards."""
         hashes = {self._hasher.hash(record.patient) for record in self._records}
         side = self._config.image_size
         manifest = Manifest(
             labels=labels.name,
             classes=labels.classes,
-            split=split,
+            split=self._split,
             films=self.films,
             patients=len(hashes),
             image=ImageInfo(height=side, width=side, encoding=self._config.encoding),
@@ -83,7 +84,6 @@ class FilmSetWriter:
             made=made,
         )
         write_manifest(self._directory, manifest)
-        return manifest
 
 
 def _count(labels: LabelSet, records: Sequence[Record]) -> dict[str, ClassCounts]:

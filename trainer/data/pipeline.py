@@ -1,6 +1,6 @@
 """From a plan to batches on their way to the device: one gather a batch, uint8, one channel, read ahead."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from trainer.config import DataConfig
 from trainer.data.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
 from trainer.data.plan import EpochPlan, Slots, scoring_batch
 from trainer.data.shards import ShardReader
+from trainer.errors import CxrError
 
 # TensorFlow takes over an array without a copy if it starts on this boundary, bytes.
 _ALIGNMENT = 64
@@ -63,27 +64,44 @@ class FilmSet:
 
 def training_batches(
     films: FilmSet, plan: EpochPlan, slots: range, *, first_batch: int, config: DataConfig
-) -> tf.data.Dataset:
-    """Batches ``first_batch`` and on of an epoch, for this rank's run of slots."""
-    return _dataset(films, range(first_batch, plan.batches), lambda batch: plan.slots(batch, slots), len(slots), config)
+) -> Iterator[Batch]:
+    """Batches ``first_batch`` and on of an epoch, for this rank's run of slots. Raises DataError on a damaged set."""
+    return _batches(films, range(first_batch, plan.batches), lambda batch: plan.slots(batch, slots), len(slots), config)
 
 
-def scoring_batches(films: FilmSet, batches: range, *, batch_size: int, config: DataConfig) -> tf.data.Dataset:
-    """Whole batches of a scoring pass."""
-    return _dataset(
+def scoring_batches(films: FilmSet, batches: range, *, batch_size: int, config: DataConfig) -> Iterator[Batch]:
+    """Whole batches of a scoring pass. Raises DataError on a damaged set."""
+    return _batches(
         films, batches, lambda batch: scoring_batch(films.records_per_shard, batch, batch_size), batch_size, config
     )
 
 
-def _dataset(
+def _batches(
     films: FilmSet, batches: range, slots: Callable[[int], Slots], size: int, config: DataConfig
-) -> tf.data.Dataset:
-    manifest = films.manifest
+) -> Iterator[Batch]:
+    raised: list[CxrError] = []
 
+    def arrays(number: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+        try:
+            return films.gather(slots(int(number)))
+        except CxrError as error:
+            raised.append(error)
+            raise
+
+    try:
+        yield from _dataset(films.manifest, batches, arrays, size, config)
+    except tf.errors.OpError:
+        # TensorFlow makes every exception of a reader an error of its own, which no longer names key and cure.
+        if raised:
+            raise raised[0] from None
+        raise
+
+
+def _dataset(
+    manifest: Manifest, batches: range, arrays: Callable[[Any], Any], size: int, config: DataConfig
+) -> tf.data.Dataset:
     def gather(batch: tf.Tensor) -> Batch:
-        images, labels, weights = tf.numpy_function(
-            lambda number: films.gather(slots(int(number))), [batch], (tf.uint8, tf.float32, tf.float32)
-        )
+        images, labels, weights = tf.numpy_function(arrays, [batch], (tf.uint8, tf.float32, tf.float32))
         return Batch(
             tf.ensure_shape(images, (size, manifest.image.height, manifest.image.width, 1)),
             tf.ensure_shape(labels, (size, len(manifest.classes))),

@@ -4,20 +4,23 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
 import trainer
 from trainer.config import PrepareConfig
-from trainer.data.decoding import Chunk, FilmTask, Storage, decode_in_order
+from trainer.data.catalog import Assignment, Record
+from trainer.data.decoding import Chunk, FilmTask, Storage, StoredImage, decode_chunk
 from trainer.data.destination import claim, is_complete, settings_of
 from trainer.data.durable import write_durably
 from trainer.data.film_set import FilmSetWriter
 from trainer.data.inputs import Inputs, collect, refuse_missing
 from trainer.data.manifest import Made, Manifest, Split, read_manifest
 from trainer.data.patients import hasher_from_environment
+from trainer.data.workers import map_in_order
 from trainer.errors import DataError, UsageError
 from trainer.labels import LabelSet
 
@@ -55,6 +58,14 @@ class PrepareResult:
         """Rows of the table without a film in the sources."""
         return sum(each.made.films_missing for each in self.manifests.values())
 
+    def summary(self) -> str:
+        """One line for a person."""
+        sets = ", ".join(f"{split} {each.films} films" for split, each in self.manifests.items())
+        left_out = f"{self.films_bad} bad, {self.films_missing} missing, {self.files_unlisted} files not in the table"
+        if self.already_complete:
+            return f"already complete: {sets} ({left_out})"
+        return f"prepared {sets} ({left_out}), {self.films_per_second:.0f} films/s"
+
 
 def prepare(config: PrepareConfig, labels: LabelSet, progress: Progress) -> PrepareResult:
     """Fills ``config.destination`` with training/, validation/ and test/, as far as the catalog has films of each.
@@ -74,7 +85,7 @@ def prepare(config: PrepareConfig, labels: LabelSet, progress: Progress) -> Prep
     decoded = 0
     if not complete:
         by_name = {record.film: record for record in inputs.records}
-        sets = {split: FilmSetWriter(destination / split, config, hasher, by_name) for split in inputs.splits}
+        sets: Sets = {split: FilmSetWriter(destination, split, config, hasher, by_name) for split in inputs.splits}
         finished = sum(each.films for each in sets.values())
         faults = _fill_and_close(sets, inputs, config, progress)
         _write_bad_films(destination, inputs, faults)
@@ -84,7 +95,7 @@ def prepare(config: PrepareConfig, labels: LabelSet, progress: Progress) -> Prep
     return PrepareResult(manifests, inputs.finder.unlisted, complete, decoded, time.perf_counter() - started)
 
 
-Sets = Mapping[Split, FilmSetWriter]
+Sets = Mapping[Assignment, FilmSetWriter]
 Faults = Mapping[int, str]
 """What is wrong with the bad films, by number."""
 
@@ -104,17 +115,15 @@ def _fill_and_close(sets: Sets, inputs: Inputs, config: PrepareConfig, progress:
 def _fill(sets: Sets, inputs: Inputs, config: PrepareConfig, progress: Progress) -> Faults:
     storage = Storage(config.image_size, config.encoding, config.jpeg_quality, config.minimum_side)
     finished = frozenset(chain.from_iterable(each.finished for each in sets.values()))
+    chunks = _chunks(inputs.tasks(finished))
     faults: dict[int, str] = {}
     done = len(finished)
-    for images in decode_in_order(_chunks(inputs.tasks(finished)), storage, config.processes):
-        for number, image, fault in images:
-            record = inputs.records[number]
-            if fault:
-                faults[number] = _skip(record.film, fault, config)
-            elif record.split:
-                sets[record.split].append(record, image)
-        done += len(images)
-        progress(done, inputs.films)
+    with closing(map_in_order(partial(decode_chunk, storage=storage), chunks, config.processes)) as results:
+        for images in results:
+            for image in images:
+                _take(image, sets, inputs.records[image.number], faults, config)
+            done += len(images)
+            progress(done, inputs.films)
     return faults
 
 
@@ -123,11 +132,15 @@ def _chunks(tasks: Iterator[FilmTask]) -> Iterator[Chunk]:
         yield chunk
 
 
-def _skip(film: str, fault: str, config: PrepareConfig) -> str:
-    """The fault of a film that may be left out. Raises DataError if none may."""
-    if config.on_bad_film == "error":
-        raise DataError("prepare.source", film, fault, "replace the file, or set prepare.on_bad_film=skip")
-    return fault
+def _take(image: StoredImage, sets: Sets, record: Record, faults: dict[int, str], config: PrepareConfig) -> None:
+    """Gives a film to its set, or notes its fault. Raises DataError if a film may not be left out."""
+    if not image.fault:
+        sets[record.split].append(record, image.image)
+    elif config.on_bad_film == "skip":
+        faults[image.number] = image.fault
+    else:
+        cure = "replace the file, or set prepare.on_bad_film=skip"
+        raise DataError("prepare.source", record.film, image.fault, cure)
 
 
 def _refuse_empty(sets: Sets) -> None:
@@ -158,4 +171,4 @@ def _write_manifests(sets: Sets, inputs: Inputs, faults: Faults, config: Prepare
             films_bad=sum(inputs.records[number].split == split for number in faults),
             films_missing=sum(inputs.records[number].split == split for number in missing),
         )
-        each.write_manifest(split, labels, made)
+        each.write_manifest(labels, made)

@@ -15,11 +15,9 @@ import numpy.typing as npt
 from trainer.data.durable import partial_name, put_in_place, write_durably
 from trainer.data.example import EncodedExample, StoredFilm, encode_example
 from trainer.data.images import Pixels, decode_stored
-from trainer.data.manifest import Manifest, ShardInfo, read_manifest, sha256_of
+from trainer.data.manifest import Manifest, ShardInfo, sha256_of
 from trainer.data.tfrecord import HEADER_BYTES, frame
 from trainer.errors import DataError
-
-__all__ = ["INDEX_DTYPE", "Manifest", "ShardReader", "ShardWriter", "index_path", "read_manifest", "shard_name"]
 
 INDEX_COLUMNS = (
     "record_offset",

@@ -10,7 +10,6 @@ from trainer.data.catalog import Assignment, Record
 from trainer.data.manifest import SPLITS, Split
 from trainer.errors import DataError, UsageError
 
-
 _EMPTY_CURE = {
     "training": "check that the lists, or the split column, name the table's films",
     "validation": "set prepare.validation_fraction=0 for none, or a larger one",
@@ -25,13 +24,13 @@ def assign_splits(records: Sequence[Record], config: PrepareConfig) -> list[Reco
     patient is a function of the seed and the patient alone, so a table that grows moves nobody.
     Raises DataError if a patient is in two sets, or a set that was asked for is empty.
     """
-    if config.catalog == "csv" and config.columns.split:
+    if _has_split_column(config):
         assigned = list(records)
     elif config.split == "official":
         assigned = _by_lists(records, config)
     else:
         assigned = _by_patient(records, config)
-    _refuse_divided_patients(assigned)
+    _refuse_divided_patients(assigned, config)
     _refuse_empty_splits(assigned, config)
     return assigned
 
@@ -82,14 +81,14 @@ def _read_list(key: str, path: str) -> frozenset[str]:
 
 def _wanted_splits(config: PrepareConfig) -> tuple[Split, ...]:
     """The sets that must not be empty; a split column decides by itself which there are, but for training."""
-    if config.catalog == "csv" and config.columns.split:
+    if _has_split_column(config):
         return ("training",)
     with_test = config.split == "official" or config.test_fraction > 0
     asked = {"training": True, "validation": config.validation_fraction > 0, "test": with_test}
     return tuple(split for split in SPLITS if asked[split])
 
 
-def _refuse_divided_patients(records: Sequence[Record]) -> None:
+def _refuse_divided_patients(records: Sequence[Record], config: PrepareConfig) -> None:
     splits = defaultdict(set)
     for record in records:
         if record.split:
@@ -97,11 +96,23 @@ def _refuse_divided_patients(records: Sequence[Record]) -> None:
     divided = sum(len(each) > 1 for each in splits.values())
     if divided:
         rule = f"puts {divided} patients into two of training, validation and test"
-        raise DataError("prepare.split", "the split", rule, "correct it by patient, or set prepare.split=patient")
+        key, value = _decided_by(config)
+        raise DataError(key, value, rule, "give each patient one set, or draw them with prepare.split=patient")
 
 
 def _refuse_empty_splits(records: Sequence[Record], config: PrepareConfig) -> None:
     filled = {record.split for record in records}
     for split in _wanted_splits(config):
         if split not in filled:
-            raise DataError("prepare.split", split, "would hold no film of the table", _EMPTY_CURE[split])
+            raise DataError(_decided_by(config)[0], split, "would hold no film of the table", _EMPTY_CURE[split])
+
+
+def _has_split_column(config: PrepareConfig) -> bool:
+    return config.catalog == "csv" and bool(config.columns.split)
+
+
+def _decided_by(config: PrepareConfig) -> tuple[str, str]:
+    """The setting that decides the sets, and its value."""
+    if _has_split_column(config):
+        return "prepare.columns.split", config.columns.split
+    return "prepare.split", config.split

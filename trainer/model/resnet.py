@@ -21,6 +21,7 @@ class Trunk:
     """What all convolutions and norms of one network share."""
 
     conv_bias: bool
+    momentum: float
     average: Average | None
 
     def conv_norm(self, x: Any, name: str, filters: int, size: int, stride: int = 1) -> Any:
@@ -28,7 +29,8 @@ class Trunk:
         conv = keras.layers.Conv2D(
             filters, size, stride, padding="same", use_bias=self.conv_bias, name=name.format("conv")
         )
-        return FusedBatchNormalization(average=self.average, name=name.format("norm"))(conv(x))
+        norm = FusedBatchNormalization(momentum=self.momentum, average=self.average, name=name.format("norm"))
+        return norm(conv(x))
 
     def shortcut(self, x: Any, prefix: str, filters: int, stride: int) -> Any:
         """``x`` itself, or its 1x1 projection where the stride or the width changes."""
@@ -53,7 +55,7 @@ def resnet(
     """
     # Pooling and head stay wide under mixed policies: they cost nothing, and eight bits of logit would.
     wide = keras.config.dtype_policy().variable_dtype
-    trunk = Trunk(config.conv_bias, average)
+    trunk = Trunk(config.conv_bias, config.batch_norm_momentum, average)
     films = keras.Input((image_size, image_size, config.channels), dtype=wide, name="films")
 
     # ---- Stem: a quarter of the side ----

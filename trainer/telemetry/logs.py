@@ -124,9 +124,13 @@ class Progress:
 
     def advance(self, units: int = 1) -> None:
         """So many units more are done."""
-        self._done += units
+        self.reach(self._done + units, self._total)
+
+    def reach(self, done: int, total: int | None) -> None:
+        """So many units are done, of so many."""
+        self._done, self._total = done, total
         if self._console.is_terminal:
-            self._bars.update(self._task, advance=units, state=self._state())
+            self._bars.update(self._task, completed=done, total=total, state=self._state())
         elif self._clock() - self._said >= LINE_SECONDS:
             self._said = self._clock()
             self._say(f"{self._description}: {self._state()}")

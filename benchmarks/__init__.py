@@ -1,0 +1,1 @@
+"""Paired comparisons with peers and with the bare machine: ``make bench``, or ``python -m benchmarks.run NAME``."""

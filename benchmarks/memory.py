@@ -1,0 +1,55 @@
+"""Memory of a training rank at N and 4N films: the films stay in their files."""
+
+import shutil
+import sys
+from typing import NamedTuple
+
+from benchmarks.films import film_set
+from benchmarks.result import FOLDER, Finding
+from benchmarks.sampled import Peak, peak_memory
+
+MINUTES = 1.5
+
+LARGEST_GROWTH = 1.05
+"""Of memory from N to 4N films: what two equal runs may differ by."""
+
+
+class Scale(NamedTuple):
+    """An epoch of ResNet-18 over ``films`` (N), then over four times as many."""
+
+    films: int
+    image_size: int
+
+
+FULL, QUICK = Scale(1024, 128), Scale(32, 32)
+
+
+def measure(*, quick: bool) -> list[Finding]:
+    """Resident memory counts the pages of mapped shards, which the kernel takes back when it needs them."""
+    scale = QUICK if quick else FULL
+    peaks = {count: _peak(scale, count) for count in (scale.films, 4 * scale.films)}
+    what = f"peak of an epoch, ResNet-18, {scale.image_size} px raw"
+    return [
+        _growth(f"{what}: anonymous memory", {count: peak.anonymous for count, peak in peaks.items()}),
+        _growth(f"{what}: with pages of files", {count: peak.resident for count, peak in peaks.items()}),
+    ]
+
+
+def _growth(what: str, peaks: dict[int, float]) -> Finding:
+    few, many = peaks.values()
+    sides = {f"{count} films": [peak] for count, peak in peaks.items()}
+    return Finding(what, sides, "MiB", many / few, "x", LARGEST_GROWTH, at_most=True)
+
+
+def _peak(scale: Scale, films: int) -> Peak:
+    run = FOLDER / "memory"
+    shutil.rmtree(run, ignore_errors=True)
+    values = {
+        "data.training": film_set(films, scale.image_size),
+        "model.name": "resnet18",
+        "train.epochs": 1,
+        "checkpoint.directory": run,
+    }
+    settings = [f"--set={key}={value}" for key, value in values.items()]
+    command = [sys.executable, "-m", "trainer.cli", "train", *settings]
+    return peak_memory(command, FOLDER / "logs" / "memory.log")

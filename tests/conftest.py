@@ -1,0 +1,114 @@
+"""Small prepared sets for every test that reads films; TensorFlow's own chatter is off."""
+
+import os
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pytest
+
+from trainer.data.example import StoredFilm
+from trainer.data.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
+from trainer.data.patients import PatientHasher, write_patients
+from trainer.data.shards import ShardWriter, shard_name
+from trainer.labels import LabelSet, label_set
+
+FILMS_PER_PATIENT = 2
+
+
+class MakeSet(Protocol):
+    """Writes a prepared set of raw films; a class is seen as the brightness of a band of its own."""
+
+    def __call__(
+        self,
+        directory: Path,
+        split: Split,
+        films: int,
+        *,
+        side: int = 32,
+        films_per_shard: int = 37,
+        seed: int = 0,
+        patient_prefix: str = "a",
+        labels: str = "nih15",
+    ) -> Path: ...
+
+
+@pytest.fixture(scope="session")
+def make_set() -> MakeSet:
+    return _make_set
+
+
+@pytest.fixture(scope="session")
+def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of training/ (150 films) and validation/ (70 films), 32 pixels, nih15, no shared patient."""
+    folder = tmp_path_factory.mktemp("small_sets")
+    _make_set(folder / "training", "training", 150)
+    _make_set(folder / "validation", "validation", 70, seed=1, patient_prefix="b")
+    return folder
+
+
+def _make_set(
+    directory: Path,
+    split: Split,
+    films: int,
+    *,
+    side: int = 32,
+    films_per_shard: int = 37,
+    seed: int = 0,
+    patient_prefix: str = "a",
+    labels: str = "nih15",
+) -> Path:
+    directory.mkdir(parents=True)
+    chosen, hasher = label_set(labels), PatientHasher("")
+    drawn = np.random.default_rng(seed).random((films, len(chosen.classes))) < 0.3
+    patients = [hasher.hash(f"{patient_prefix}{film // FILMS_PER_PATIENT}") for film in range(films)]
+    shards = []
+    for number, start in enumerate(range(0, films, films_per_shard)):
+        writer = ShardWriter(directory, shard_name(number))
+        for film in range(start, min(films, start + films_per_shard)):
+            image = _image(drawn[film], side, seed=(seed, film))
+            found = tuple(drawn[film].astype(float).tolist())
+            writer.append(StoredFilm(f"{film:08d}.png", patients[film], found, image.tobytes(), "raw", side, side))
+        shards.append(writer.close())
+    write_manifest(directory, _manifest(directory, split, chosen, drawn, side, shards, patients, hasher))
+    return directory
+
+
+def _image(found: np.ndarray, side: int, seed: tuple[int, int]) -> np.ndarray:
+    """Noise, uint8 [side, side], in which each class's band of rows is bright where the film has the class."""
+    image = np.random.default_rng(seed).integers(0, 128, (side, side), dtype=np.uint8)
+    for band, has in zip(np.array_split(np.arange(side), len(found)), found, strict=True):
+        image[band] += np.uint8(100 * has)
+    return image
+
+
+def _manifest(
+    directory: Path,
+    split: Split,
+    chosen: LabelSet,
+    found: np.ndarray,
+    side: int,
+    shards: list[ShardInfo],
+    patients: list[str],
+    hasher: PatientHasher,
+) -> Manifest:
+    films = len(found)
+    positive = dict(zip(chosen.classes, found.sum(axis=0).tolist(), strict=True))
+    return Manifest(
+        labels=chosen.name,
+        classes=chosen.classes,
+        split=split,
+        films=films,
+        patients=len(set(patients)),
+        image=ImageInfo(height=side, width=side, encoding="raw"),
+        counts={
+            name: ClassCounts(positive=count, negative=films - count, unknown=0, prevalence=count / films)
+            for name, count in positive.items()
+        },
+        shards=tuple(shards),
+        patients_file=write_patients(directory, patients, hasher.fingerprint),
+        made=Made(program="test", catalog="nih", seed=0, films_bad=0, films_missing=0),
+    )

@@ -1,0 +1,193 @@
+"""Jobs of real ranks, started as a user starts them and heard line by line."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import psutil
+import pytest
+
+PATIENCE_SECONDS = 240.0
+"""Longest wait for anything that has to happen: bounds a failure, on however busy a machine."""
+
+_PROGRAMS = Path(__file__).parent / "programs"
+_PLACES = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK")
+
+
+class Job:
+    """A running command and all it says on stderr. Leaving its context ends whatever is left of it."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self._heard = threading.Condition()
+        self._silent = False
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._listener = threading.Thread(target=self._listen)
+        self._listener.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self.kill()
+        self.process.wait()
+        self._listener.join()
+
+    @property
+    def directory(self) -> Path:
+        """Of the run: its checkpoints and history."""
+        return self.folder / "run"
+
+    @property
+    def said(self) -> str:
+        return "\n".join(self.lines)
+
+    def hears(self, pattern: str, *, after: int = 0) -> str:
+        """Waits for a line, not among the first ``after``, in which the pattern is found."""
+
+        def found() -> str | None:
+            return next((line for line in self.lines[after:] if re.search(pattern, line)), None)
+
+        with self._heard:
+            self._heard.wait_for(lambda: found() or self._silent, PATIENCE_SECONDS)
+            line = found()
+        assert line, f"never said {pattern!r}:\n{self.said}"
+        return line
+
+    def code(self, within: float = PATIENCE_SECONDS) -> int:
+        """Waits for its end, and for its last word; the exit code."""
+        code = self.process.wait(within)
+        self._listener.join(PATIENCE_SECONDS)
+        return code
+
+    def done(self) -> Self:
+        """Waits for an end without an error."""
+        assert self.code() == 0, self.said
+        return self
+
+    def ranks(self) -> dict[int, psutil.Process]:
+        """Its ranks that are alive, by number."""
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        return {rank: process for process in below if (rank := _rank_of(process)) is not None}
+
+    def kill(self) -> None:
+        """Ends the whole job with SIGKILL, the launcher first, so that it can tell nobody."""
+        if self.process.poll() is None:
+            for process in [psutil.Process(self.process.pid), *self.ranks().values()]:
+                process.kill()
+
+    def _listen(self) -> None:
+        assert self.process.stderr
+        with self.process.stderr as stream:
+            for line in stream:
+                self._hear(line.rstrip("\n"))
+        self._hear(None)
+
+    def _hear(self, line: str | None) -> None:
+        with self._heard:
+            if line is None:
+                self._silent = True
+            else:
+                self.lines.append(line)
+            self._heard.notify_all()
+
+
+class StartJob(Protocol):
+    """Starts a verb of cxr-train in a folder that holds its run.
+
+    ``settings`` are laid over tiny ones. ``altered`` is an alteration of programs/altered.py, where the network
+    ``small`` is known. ``mpirun`` starts the ranks from outside instead of ``--ranks``.
+    """
+
+    def __call__(
+        self, verb: str, folder: Path, *settings: str, ranks: int = 2, altered: str = "nothing", mpirun: bool = False
+    ) -> Job: ...
+
+
+@pytest.fixture(scope="session")
+def start_job(small_sets: Path) -> StartJob:
+    def start(
+        verb: str, folder: Path, *settings: str, ranks: int = 2, altered: str = "nothing", mpirun: bool = False
+    ) -> Job:
+        folder.mkdir(exist_ok=True)
+        program = [sys.executable, str(_PROGRAMS / "altered.py"), altered, verb]
+        arguments = [part for each in (*_tiny(small_sets), *settings) for part in ("--set", each)]
+        before = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(ranks)] if mpirun else []
+        after = [] if mpirun or ranks == 1 else ["--ranks", str(ranks)]
+        return Job([*before, *program, *arguments, *after], folder, {"TMPDIR": str(folder)})
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def start_program() -> Iterator[object]:
+    """Starts one of the programs beside this file with its own arguments."""
+
+    def start(name: str, folder: Path, *arguments: str, **environment: str) -> Job:
+        return Job([sys.executable, str(_PROGRAMS / name), *arguments], folder, environment)
+
+    return start
+
+
+class NeverStopped(Protocol):
+    """The folder of a deterministic run on so many ranks that nothing disturbed; trained once a session."""
+
+    def __call__(self, ranks: int) -> Path: ...
+
+
+@pytest.fixture(scope="session")
+def never_stopped(start_job: StartJob, tmp_path_factory: pytest.TempPathFactory) -> NeverStopped:
+    folders: dict[int, Path] = {}
+
+    def train(ranks: int) -> Path:
+        if ranks not in folders:
+            folder = tmp_path_factory.mktemp(f"never_stopped_{ranks}")
+            with start_job("train", folder, "train.deterministic=true", ranks=ranks, altered="record_films") as job:
+                job.done()
+            folders[ranks] = folder
+        return folders[ranks]
+
+    return train
+
+
+def _tiny(sets: Path) -> list[str]:
+    """19 steps an epoch, a line each; the last batch is filled up."""
+    return [
+        f"data.training={sets / 'training'}",
+        f"data.validation={sets / 'validation'}",
+        "model.name=small",
+        "train.epochs=2",
+        "train.global_batch_size=8",
+        "train.precision=float32",
+        "train.log_every_steps=1",
+        "checkpoint.directory=run",
+        "evaluate.split=validation",
+        "evaluate.resamples=20",
+    ]
+
+
+def _rank_of(process: psutil.Process) -> int | None:
+    try:
+        environment = process.environ()
+    except psutil.NoSuchProcess:
+        return None
+    return next((int(environment[name]) for name in _PLACES if name in environment), None)
+
+
+needs_mpirun = pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun on this machine")

@@ -1,0 +1,153 @@
+"""cxr-train with one thing altered, to see what the job makes of it: ``altered.py ALTERATION train --set ...``.
+
+The ranks it starts are this program again, altered in the same way. It knows one network more, ``small``.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trainer import cli, ranks
+from trainer.topology import from_environment, is_rank
+
+
+def nothing() -> None:
+    """cxr-train as it is."""
+
+
+def record_films() -> None:
+    """Writes which films every slot of every batch got, in a file of this process."""
+    from trainer.data.plan import EpochPlan, Slots
+
+    given = EpochPlan.slots
+    rank = from_environment(os.environ).rank
+
+    def slots(self: EpochPlan, batch: int, wanted: range) -> Slots:
+        films = given(self, batch, wanted)
+        row = {"epoch": self._epoch, "batch": batch, "first_slot": wanted.start}
+        row["films"] = list(zip(films.shard.tolist(), films.record.tolist(), films.weight.tolist(), strict=True))
+        with Path(f"films-{rank}-{os.getpid()}.jsonl").open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+        return films
+
+    EpochPlan.slots = slots
+
+
+def average_nothing() -> None:
+    """Averaging gives back what it was given."""
+    from trainer.collectives import HorovodRanks
+
+    HorovodRanks.average = lambda _self, tensors, _names: list(tensors)
+
+
+def average_no_gradient() -> None:
+    """Averaging leaves out the gradients alone, as Horovod's Keras wrappers do on Keras 3."""
+    from trainer.collectives import HorovodRanks
+
+    average = HorovodRanks._average
+    HorovodRanks._average = lambda self, tensor, name: (
+        tensor if name.startswith("gradient/") else average(self, tensor, name)
+    )
+
+
+def another_setting() -> None:
+    """Rank 1 was given another learning rate."""
+    if _is_rank_1():
+        sys.argv += ["--set", "optimizer.learning_rate=0.5"]
+
+
+def unreadable_film() -> None:
+    """Rank 1 cannot read its third batch."""
+    from trainer.data.pipeline import FilmSet
+    from trainer.errors import DataError
+
+    gather, read = FilmSet.gather, []
+
+    def refuse_third(self: FilmSet, slots: Any) -> Any:
+        read.append(slots)
+        if len(read) == 3:
+            raise DataError("data.training", "shard-00000.tfrecord", "is damaged", "prepare it again")
+        return gather(self, slots)
+
+    if _is_rank_1():
+        FilmSet.gather = refuse_third
+
+
+def nan_gradient() -> None:
+    """Rank 1's own gradient of the third step of the run is not a number."""
+    import tensorflow as tf
+
+    from trainer.data.plan import random_key
+    from trainer.step import TrainingStep
+
+    gradients = TrainingStep._gradients
+    third = random_key(0, 0, 2, "augment")
+
+    def poisoned(self: TrainingStep, batch: Any, draw: Any, stop: Any) -> Any:
+        sums, before = gradients(self, batch, draw, stop)
+        poison = tf.where(tf.reduce_all(draw.augment_key == third), float("nan"), 0.0)
+        return sums._replace(gradients=[each + tf.cast(poison, each.dtype) for each in sums.gradients]), before
+
+    if _is_rank_1():
+        TrainingStep._gradients = poisoned
+
+
+def endless_checkpoint() -> None:
+    """Writing the checkpoint of step 3 says so in the middle and never ends."""
+    from trainer import checkpoint
+
+    save = checkpoint.save_file
+
+    def save_or_hang(arrays: Any, file: Path) -> None:
+        save(arrays, file)
+        if file.parent.name.startswith("step-000000003"):
+            sys.stderr.write("in the middle of step 3's checkpoint\n")
+            threading.Event().wait()
+
+    checkpoint.save_file = save_or_hang
+
+
+ALTERATIONS: dict[str, Callable[[], None]] = {
+    each.__name__: each
+    for each in (
+        nothing,
+        record_films,
+        average_nothing,
+        average_no_gradient,
+        another_setting,
+        unreadable_film,
+        nan_gradient,
+        endless_checkpoint,
+    )
+}
+
+
+def main() -> None:
+    alteration = sys.argv.pop(1)
+    ranks.same_command = lambda arguments: [sys.executable, __file__, alteration, *arguments]
+    # A process that only starts ranks has no use for TensorFlow.
+    if is_rank(os.environ) or "--ranks" not in sys.argv:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        know_small_network()
+        ALTERATIONS[alteration]()
+    cli.main()
+
+
+def know_small_network() -> None:
+    from trainer.model.registry import BUILDERS
+    from trainer.model.resnet import basic_block, resnet
+
+    BUILDERS["small"] = partial(resnet, block=basic_block, depths=(1, 1, 0, 0))
+
+
+def _is_rank_1() -> bool:
+    return from_environment(os.environ).rank == 1
+
+
+if __name__ == "__main__":
+    main()

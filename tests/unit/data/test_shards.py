@@ -1,0 +1,141 @@
+"""Shards: what was written is read back, by record, and a changed byte is noticed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer.data.example import StoredFilm
+from trainer.data.images import Encoding, Pixels, encode
+from trainer.data.manifest import Made, Manifest, PatientsFile
+from trainer.data.shards import INDEX_DTYPE, ShardReader, ShardWriter, index_path
+from trainer.data.tfrecord import frame, is_sound
+from trainer.errors import DataError
+
+NAME = "shard-00000.tfrecord"
+CLASSES = ("Mass", "Hernia", "Edema")
+
+
+def images(count: int, height: int = 12, width: int = 10) -> list[Pixels]:
+    rng = np.random.default_rng(count)
+    return [np.full((height, width), level, np.uint8) for level in rng.integers(0, 256, count)]
+
+
+def labels(number: int) -> tuple[float, ...]:
+    return (float(number % 2), float("nan"), 1.0)
+
+
+def write(directory: Path, films: list[Pixels], encoding: Encoding = "raw") -> ShardReader:
+    writer = ShardWriter(directory, NAME)
+    for number, film in enumerate(films):
+        name = f"{'x' * number}{number}.png"
+        stored = encode(film, encoding, 98)
+        writer.append(StoredFilm(name, f"{number:016x}", labels(number), stored, encoding, *film.shape))
+    manifest = Manifest(
+        labels="test",
+        classes=CLASSES,
+        split="training",
+        films=len(films),
+        patients=len(films),
+        image={"height": films[0].shape[0], "width": films[0].shape[1], "encoding": encoding},
+        counts={},
+        shards=(writer.close(),),
+        patients_file=PatientsFile(sha256="0" * 64, key_fingerprint="0" * 16),
+        made=Made(program="0", catalog="nih", seed=0, films_bad=0, films_missing=0),
+    )
+    return ShardReader(directory, manifest, 0)
+
+
+@pytest.mark.parametrize("encoding", ["raw", "jpeg", "png"])
+def test_films_come_back_by_record_in_any_order(tmp_path: Path, encoding: Encoding) -> None:
+    films = images(9)
+    reader = write(tmp_path, films, encoding)
+    wanted = [8, 0, 3, 3]
+    out = np.zeros((4, 12, 10), np.uint8)
+    reader.images_into(wanted, out)
+    np.testing.assert_array_equal(out, [films[each] for each in wanted])
+
+
+@pytest.mark.parametrize("encoding", ["raw", "jpeg", "png"])
+def test_a_film_is_read_into_one_channel_of_a_batch(tmp_path: Path, encoding: Encoding) -> None:
+    films = images(3)
+    batch = np.zeros((2, 12, 10, 1), np.uint8)
+    write(tmp_path, films, encoding).image_into(2, batch[1, :, :, 0])
+    np.testing.assert_array_equal(batch[1, :, :, 0], films[2])
+    assert not batch[0].any()
+
+
+def test_labels_ids_and_patients_come_back(tmp_path: Path) -> None:
+    reader = write(tmp_path, images(12))
+    found = reader.labels([11, 4])
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.array([labels(11), labels(4)], np.float32))
+    np.testing.assert_array_equal(reader.label(4), found[1])
+    assert reader.ids([10, 0]) == ["xxxxxxxxxx10.png", "0.png"]
+    assert reader.ids()[3] == "xxx3.png"
+    assert reader.patients([11]) == ["000000000000000b"]
+    assert len(reader.patients()) == 12
+
+
+def test_equal_films_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, images(4))
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_the_index_is_plain_numpy_and_covers_the_shard(tmp_path: Path) -> None:
+    write(tmp_path, images(5))
+    content = (tmp_path / NAME).read_bytes()
+    index = np.load(index_path(tmp_path / NAME), allow_pickle=False)
+    assert index.dtype == INDEX_DTYPE
+    starts, sizes = index["record_offset"], index["record_bytes"]
+    np.testing.assert_array_equal(starts, np.cumsum(sizes) - sizes)
+    assert starts[-1] + sizes[-1] == len(content)
+    assert all(is_sound(content[start : start + size]) for start, size in zip(starts, sizes, strict=True))
+
+
+def test_a_shard_does_not_exist_until_it_is_closed(tmp_path: Path) -> None:
+    writer = ShardWriter(tmp_path, NAME)
+    writer.append(StoredFilm("a.png", "0" * 16, (1.0,), bytes(4), "raw", 2, 2))
+    assert not (tmp_path / NAME).exists()
+    writer.abandon()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damaged", [NAME, f"{NAME}.index.npy"])
+def test_a_flipped_byte_names_the_file_and_both_hashes(tmp_path: Path, damaged: str) -> None:
+    reader = write(tmp_path, images(5))
+    path = tmp_path / damaged
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        reader.label(0)
+    info = reader._info
+    expected = info.sha256 if damaged == NAME else info.index_sha256
+    assert str(error.value).startswith(str(path))
+    assert expected[:12] in str(error.value)
+    assert "cxr-train prepare" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_missing_or_empty_shard_is_a_data_error(tmp_path: Path, content: bytes | None) -> None:
+    reader = write(tmp_path, images(2))
+    (tmp_path / NAME).unlink()
+    if content is not None:
+        (tmp_path / NAME).write_bytes(content)
+    with pytest.raises(DataError, match=r"missing or empty; copy the set anew"):
+        reader.ids()
+
+
+@settings(max_examples=50)
+@given(data=st.binary(max_size=200), place=st.integers(min_value=0), bit=st.integers(0, 7))
+def test_no_flipped_bit_leaves_a_record_sound(data: bytes, place: int, bit: int) -> None:
+    record = bytearray(frame(data))
+    assert is_sound(bytes(record))
+    record[place % len(record)] ^= 1 << bit
+    assert not is_sound(bytes(record))

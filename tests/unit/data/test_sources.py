@@ -1,0 +1,108 @@
+"""Sources: files matched to the catalog's films."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.config import PrepareConfig
+from trainer.data.sources import FilmFinder, find_in_folders, open_sources, shuffled, stream_archive
+from trainer.errors import DataError, UsageError
+
+
+@pytest.mark.parametrize("path", ["a.png", "images_001/images/a.png", "/data/a.jpg", "x/a.JPEG"])
+def test_a_film_is_found_by_name_or_by_stem_with_another_image_suffix(path: str) -> None:
+    assert FilmFinder(["b.png", "a.png"], "nih").find(path) == 1
+
+
+@pytest.mark.parametrize("path", ["a.txt", "aa.png", "a", "a.png.part", "._a.png"])
+def test_other_files_are_no_film(path: str) -> None:
+    assert FilmFinder(["a.png"], "nih").find(path) is None
+
+
+def test_the_exact_name_goes_before_the_stem() -> None:
+    finder = FilmFinder(["a.png", "a.jpg"], "csv")
+    assert [finder.find("a.jpg"), finder.find("a.png")] == [1, 0]
+
+
+def test_only_image_files_count_as_unlisted() -> None:
+    finder = FilmFinder(["a.png"], "nih")
+    for path in ("b.png", "c.jpg", "README.md", "table.csv"):
+        finder.find(path)
+    assert finder.unlisted == 2
+
+
+def test_two_files_for_one_film_name_both() -> None:
+    finder = FilmFinder(["a.png"], "nih")
+    finder.find("x/a.png")
+    with pytest.raises(DataError, match=r"prepare.source: 'y/a.jpg' is the same film as 'x/a.png'; keep one"):
+        finder.find("y/a.jpg")
+
+
+@pytest.mark.parametrize(
+    "path", ["/root/train/patient00002/study1/view1_frontal.jpg", "patient00002/study1/view1_frontal.jpg"]
+)
+def test_a_chexpert_film_is_found_by_patient_study_and_view(path: str) -> None:
+    films = [f"CheXpert-v1.0-small/train/patient0000{n}/study1/view1_frontal.jpg" for n in (1, 2)]
+    assert FilmFinder(films, "chexpert").find(path) == 1
+
+
+def test_a_csv_may_name_films_by_path() -> None:
+    finder = FilmFinder(["p1/a.png", "p2/a.png"], "csv")
+    assert [finder.find("x/p2/a.png"), finder.find("x/p3/a.png")] == [1, None]
+
+
+@given(films=st.lists(st.text("abc", min_size=1, max_size=5), unique=True), seed=st.integers(0, 99))
+def test_the_order_holds_every_film_and_does_not_depend_on_the_given_one(films: list[str], seed: int) -> None:
+    order = [films[number] for number in shuffled(films, seed)]
+    backwards = films[::-1]
+    assert sorted(order) == sorted(films)
+    assert order == [backwards[number] for number in shuffled(backwards, seed)]
+
+
+def test_folders_are_searched_to_the_bottom(tmp_path: Path) -> None:
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    for name in ("a.png", "x/b.png", "x/y/c.png"):
+        (tmp_path / name).touch()
+    found = find_in_folders([tmp_path], FilmFinder(["a.png", "b.png", "c.png"], "nih"))
+    assert {number: path.name for number, path in found.items()} == {0: "a.png", 1: "b.png", 2: "c.png"}
+
+
+@pytest.mark.parametrize("name", ["missing", "films.zip"])
+def test_what_is_neither_folder_nor_archive_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "films.zip").touch()
+    with pytest.raises(DataError, match=rf"prepare.source: '.*{name}' is neither a folder nor an archive .*check"):
+        open_sources(PrepareConfig(source=(str(tmp_path / name),)))
+
+
+def test_no_source_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"prepare.source: \(\) is empty; name folders"):
+        open_sources(PrepareConfig())
+
+
+def archive(path: Path, mode: str) -> None:
+    with tarfile.open(path, mode) as tar:
+        for name in ("images/a.png", "images/b.png", "notes.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 20_000
+            tar.addfile(member, io.BytesIO((name.encode() * 3000)[:20_000]))
+
+
+@pytest.mark.parametrize(("name", "mode"), [("films.tar", "w"), ("films.tar.gz", "w:gz"), ("films.tgz", "w:gz")])
+def test_an_archive_gives_its_films_in_its_order(tmp_path: Path, name: str, mode: str) -> None:
+    archive(tmp_path / name, mode)
+    found = list(stream_archive(tmp_path / name, FilmFinder(["b.png", "a.png"], "nih")))
+    assert [(number, content[:12]) for number, content in found] == [(1, b"images/a.png"), (0, b"images/b.png")]
+
+
+@pytest.mark.parametrize(("name", "mode"), [("films.tar", "w"), ("films.tar.gz", "w:gz")])
+def test_a_damaged_archive_is_a_data_error(tmp_path: Path, name: str, mode: str) -> None:
+    archive(tmp_path / name, mode)
+    content = (tmp_path / name).read_bytes()
+    for broken in (content[: len(content) // 2], b"no archive" * 100):
+        (tmp_path / name).write_bytes(broken)
+        with pytest.raises(DataError, match=rf"prepare.source: '.*{name}' is damaged \(.*\); copy the archive anew"):
+            list(stream_archive(tmp_path / name, FilmFinder(["a.png", "b.png"], "nih")))
