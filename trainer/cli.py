@@ -71,6 +71,8 @@ def train(
     with _errors_in_one_line(debug):
         tree = settings.load(config, set_ or [])
         _start_logs(log_format)
+        if not is_rank(os.environ):
+            films_per_rank(tree.train.global_batch_size, ranks)
         with _metrics_served(tree):
             _on_ranks(tree, ranks, lambda: _train_here(tree, log_format))
 
@@ -83,7 +85,7 @@ def evaluate(
     with _errors_in_one_line(debug):
         tree = settings.load(config, set_ or [])
         _start_logs(log_format)
-        _on_ranks(tree, ranks, lambda: _evaluate_here(tree))
+        _on_ranks(tree, ranks, lambda: _evaluate_here(tree, log_format))
 
 
 @app.command(name="config")
@@ -100,17 +102,11 @@ def main() -> None:
 
 
 def _train_here(tree: Config, log_format: Literal["text", "json"]) -> None:
-    from trainer.telemetry.logs import Progress
     from trainer.train import train as run
 
     topology = from_environment(os.environ)
-    if not (topology.is_first and sys.stderr.isatty()):
-        trained = run(tree, topology)
-    else:
-        with Progress("training", total=None, unit="steps", console=_console()) as bar:
-            # Started again under the bar, which lets lines pass above itself.
-            _start_logs(log_format)
-            trained = run(tree, topology, bar.reach)
+    with _bar("training", "steps", log_format) as watch:
+        trained = run(tree, topology, watch)
     if topology.is_first:
         best = "" if trained.best_auroc is None else f", best validation AUROC {trained.best_auroc:.3f}"
         _say(
@@ -119,12 +115,14 @@ def _train_here(tree: Config, log_format: Literal["text", "json"]) -> None:
         )
 
 
-def _evaluate_here(tree: Config) -> None:
+def _evaluate_here(tree: Config, log_format: Literal["text", "json"]) -> None:
     from trainer.evaluate import evaluate as run
     from trainer.report.table import score_table
 
-    result = run(tree, from_environment(os.environ))
-    if not from_environment(os.environ).is_first:
+    topology = from_environment(os.environ)
+    with _bar("scoring", "batches", log_format) as watch:
+        result = run(tree, topology, watch)
+    if not topology.is_first:
         return
     console = Console()
     console.print(score_table(result.scores, result.classes))
@@ -132,12 +130,25 @@ def _evaluate_here(tree: Config) -> None:
         console.print(f"{name:<16} {value}", highlight=False, soft_wrap=True)
 
 
+@contextmanager
+def _bar(phase: str, unit: str, log_format: Literal["text", "json"]) -> Iterator[Callable[[int, int], None]]:
+    """A bar for rank 0 on a terminal; elsewhere the log lines tell enough."""
+    from trainer.telemetry.logs import Progress
+
+    if not (from_environment(os.environ).is_first and sys.stderr.isatty()):
+        yield lambda done, total: None  # noqa: ARG005 - nobody watches
+        return
+    with Progress(phase, total=None, unit=unit, console=_console()) as bar:
+        # Started again under the bar, which lets lines pass above itself.
+        _start_logs(log_format)
+        yield bar.reach
+
+
 def _on_ranks(tree: Config, count: int, here: Callable[[], None]) -> None:
     """Runs ``here`` if this process is a rank or is to be the only one; else starts ranks with this command line."""
     if is_rank(os.environ) or count == 1:
         here()
         return
-    films_per_rank(tree.train.global_batch_size, count)
     launch = {"gloo": local_ranks.launch_gloo, "mpi": local_ranks.launch_mpi}[tree.collectives.launcher]
     code = launch(count, local_ranks.same_command(sys.argv[1:]))
     if code:

@@ -17,7 +17,7 @@ from trainer.metrics.bootstrap import Scores, bootstrap
 from trainer.report.curves import draw_curves
 from trainer.report.table import scores_json
 from trainer.run import assign, network, open_films
-from trainer.scoring import Scorer
+from trainer.scoring import Scorer, Watch, unwatched
 from trainer.topology import Topology
 
 
@@ -44,7 +44,7 @@ class Evaluated:
         }
 
 
-def evaluate(config: Config, topology: Topology) -> Evaluated:
+def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Evaluated:
     """Scores ``data.<evaluate.split>`` with the run's best or last checkpoint, in float32, on all ranks.
 
     Writes ``<checkpoint.directory>/scores-<split>/{scores.json, films.csv}`` and ``curves.png``.
@@ -60,7 +60,7 @@ def evaluate(config: Config, topology: Topology) -> Evaluated:
     model = network(config.model_copy(update={"model": as_trained}), films, ranks)
     assign(model, loaded.model)
     scorer = Scorer(model, ranks, channels=as_trained.channels, batch_size=config.evaluate.batch_size)
-    probabilities = scorer.scores(films, config.data)
+    probabilities = scorer.scores(films, config.data, watch)
     scores = _score(config, films, probabilities)
     out = directory / f"scores-{config.evaluate.split}"
     curves = None

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from trainer.checkpoint import Commit
 from trainer.history import History
 from trainer.optimizer import learning_rate
 from trainer.run import Run
+from trainer.scoring import Watch, unwatched
 from trainer.step import Measured
 from trainer.telemetry import catalog
 from trainer.telemetry.exporter import Recorder
@@ -18,14 +19,6 @@ from trainer.telemetry.logs import duration, progress_line
 from trainer.telemetry.step_timer import Phases, StepTime, StepTimer
 
 log = logging.getLogger("cxr_train")
-
-
-Watch = Callable[[int, int], None]
-"""Called with the steps done and the steps in all."""
-
-
-def unwatched(done: int, total: int) -> None:
-    """A watch that nobody keeps."""
 
 
 class Monitor:

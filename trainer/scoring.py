@@ -1,5 +1,6 @@
 """Scores of a whole set: every rank takes whole batches, and all get all scores, in the set's order."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,6 +13,13 @@ from trainer.config import DataConfig
 from trainer.data.pipeline import Batch, FilmSet, scoring_batches
 from trainer.data.scaling import as_channels, scale
 
+Watch = Callable[[int, int], None]
+"""Called with what is done and what there is to do, in steps or batches."""
+
+
+def unwatched(done: int, total: int) -> None:
+    """A watch that nobody keeps."""
+
 
 class Scorer:
     """A model's scores in inference mode, in the precision the process was started with.
@@ -23,15 +31,18 @@ class Scorer:
         self._model, self._ranks, self._channels, self._batch_size = model, ranks, channels, batch_size
         self._probabilities = tf.function(self._forward)
 
-    def scores(self, films: FilmSet, config: DataConfig) -> npt.NDArray[np.float32]:
-        """Probabilities float32 [films, classes], on every rank."""
+    def scores(self, films: FilmSet, config: DataConfig, watch: Watch = unwatched) -> npt.NDArray[np.float32]:
+        """Probabilities float32 [films, classes], on every rank; ``watch`` is told of this rank's batches."""
         total = films.manifest.films
         batches = -(-total // self._batch_size)
         topology = self._ranks.topology
         mine = range(topology.rank, batches, topology.world_size)
         read = scoring_batches(films, mine, batch_size=self._batch_size, config=config)
         classes = len(films.manifest.classes)
-        own = [self._probabilities(batch).numpy() for batch in read]
+        own = []
+        for batch in read:
+            own.append(self._probabilities(batch).numpy())
+            watch(len(own), len(mine))
         rows = self._ranks.gather(np.concatenate(own) if own else np.empty((0, classes), dtype=np.float32))
         return in_order(rows, batches, self._batch_size, topology.world_size)[:total]
 

@@ -20,9 +20,9 @@ from trainer.data.plan import EpochPlan, random_key
 from trainer.errors import DataError, Stopped
 from trainer.labels import label_set
 from trainer.metrics.auroc import mean_over, per_class
-from trainer.monitor import Monitor, Watch, unwatched
+from trainer.monitor import Monitor
 from trainer.run import Run
-from trainer.scoring import mean_loss
+from trainer.scoring import Watch, mean_loss, unwatched
 from trainer.step import Draw, Measured, read
 from trainer.telemetry.step_timer import Phases
 from trainer.topology import Topology
