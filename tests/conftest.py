@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from trainer.data.example import StoredFilm
@@ -17,6 +18,8 @@ from trainer.data.shards import ShardWriter, shard_name
 from trainer.labels import LabelSet, label_set
 
 FILMS_PER_PATIENT = 2
+
+Found = npt.NDArray[np.bool_]
 
 
 class MakeSet(Protocol):
@@ -77,7 +80,7 @@ def _make_set(
     return directory
 
 
-def _image(found: np.ndarray, side: int, seed: tuple[int, int]) -> np.ndarray:
+def _image(found: Found, side: int, seed: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Noise, uint8 [side, side], in which each class's band of rows is bright where the film has the class."""
     image = np.random.default_rng(seed).integers(0, 128, (side, side), dtype=np.uint8)
     for band, has in zip(np.array_split(np.arange(side), len(found)), found, strict=True):
@@ -89,7 +92,7 @@ def _manifest(
     directory: Path,
     split: Split,
     chosen: LabelSet,
-    found: np.ndarray,
+    found: Found,
     side: int,
     shards: list[ShardInfo],
     patients: list[str],

@@ -1,4 +1,4 @@
-"""Checkpoints in a folder: written in the background, committed by their manifest, verified before they are used.
+"""Checkpoints in a folder: committed by their manifest, verified before they are used.
 
 A checkpoint is ``step-000001234/{model,optimizer}.safetensors, state.json, manifest.json``. The manifest holds the
 sizes and SHA-256 of the others and is written last: a folder without one does not exist, whatever else is in it.
@@ -6,10 +6,8 @@ sizes and SHA-256 of the others and is written last: a folder without one does n
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,12 +16,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from trainer.errors import CxrError, DataError
+from trainer.attempt import Attempt
+from trainer.durable import sync, write_durably
+from trainer.errors import DataError
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+BEST = "best.json"
+"""Beside the checkpoints: names the one that validated best."""
 
 _PARTIAL = ".partial"
 _STEP = re.compile(r"step-(\d{9})")
@@ -63,111 +65,39 @@ class Commit:
     size_bytes: int
 
 
-class Attempt:
-    """This start of a run, numbered; a commit by an older one is refused.
-
-    The number is claimed by creating its file exclusively, so two starts never share one.
-    Raises DataError if the directory cannot be written.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._claims = directory / "attempts"
-        try:
-            self._claims.mkdir(parents=True, exist_ok=True)
-            self.number = self._newest() + 1
-            while not self._claim():
-                self.number += 1
-        except OSError as error:
-            raise _unwritable(directory, error) from error
-
-    def _newest(self) -> int:
-        return max((int(claim.name) for claim in self._claims.iterdir() if claim.name.isdigit()), default=0)
-
-    def _claim(self) -> bool:
-        try:
-            (self._claims / f"{self.number:06d}").touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
-
-    def refuse_if_older(self) -> None:
-        """Raises DataError if a newer attempt has started since."""
-        newest = self._newest()
-        if newest > self.number:
-            raise DataError(
-                "checkpoint.directory",
-                str(self._claims.parent),
-                f"belongs to attempt {newest}; this is attempt {self.number}",
-                "let the newer one run, or give this run a directory of its own",
-            )
-
-
-class Writer:
-    """Writes checkpoints in a thread of its own, one at a time; only rank 0 has one.
-
-    An error of the thread is raised by the next call, so that none is lost.
-    """
-
-    def __init__(self, directory: Path, attempt: Attempt, keep_last: int) -> None:
-        self._directory, self._attempt, self._keep_last = directory, attempt, keep_last
-        self._thread: threading.Thread | None = None
-        self._outcome: Commit | BaseException | None = None
-
-    def start(self, checkpoint: Checkpoint, *, best: bool = False) -> Commit | None:
-        """Begins writing; waits for the one before. ``best`` also points best.json at it. Returns that one's Commit."""
-        before = self.wait()
-        self._thread = threading.Thread(target=self._run, args=(checkpoint, best), name="checkpoint")
-        self._thread.start()
-        return before
-
-    def wait(self) -> Commit | None:
-        """Waits until what was begun is committed; raises what hindered it. None if nothing was under way."""
-        if self._thread is None:
-            return None
-        self._thread.join()
-        outcome, self._thread, self._outcome = self._outcome, None, None
-        if isinstance(outcome, OSError | SafetensorError):
-            raise _unwritable(self._directory, outcome) from outcome
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    def _run(self, checkpoint: Checkpoint, best: bool) -> None:
-        try:
-            self._outcome = commit(self._directory, checkpoint, self._attempt)
-            if best:
-                _write_durably(self._directory / "best.json", _json({"checkpoint": self._outcome.folder.name}))
-            _retain(self._directory, self._outcome.folder, self._keep_last)
-        except (CxrError, OSError, SafetensorError) as error:
-            self._outcome = error
-
-
 def commit(directory: Path, checkpoint: Checkpoint, attempt: Attempt) -> Commit:
     """Writes and commits one checkpoint; raises DataError if a newer attempt owns the directory."""
     began = time.perf_counter()
     final = directory / f"step-{checkpoint.state.step:09d}"
     folder = final.with_suffix(_PARTIAL)
-    _discard(folder)
+    discard(folder)
     folder.mkdir(parents=True)
     save_file(_contiguous(checkpoint.model), folder / "model.safetensors")
     save_file(_contiguous(checkpoint.optimizer), folder / "optimizer.safetensors")
-    (folder / "state.json").write_bytes(_json(asdict(checkpoint.state)))
+    (folder / "state.json").write_bytes(as_json(asdict(checkpoint.state)))
     files = {name: _fingerprint(folder / name) for name in _FILES}
     for name in _FILES:
-        _sync(folder / name)
+        sync(folder / name)
     attempt.refuse_if_older()
-    _write_durably(folder / "manifest.json", _json({"attempt": attempt.number, "files": files}))
-    _discard(final)
-    folder.replace(final)
-    _sync(directory)
+    write_durably(folder / "manifest.json", as_json({"attempt": attempt.number, "files": files}))
+    _replace(final, folder)
     return Commit(final, time.perf_counter() - began, sum(each["bytes"] for each in files.values()))
+
+
+def in_order(directory: Path) -> list[Path]:
+    """The folders of checkpoints, committed or not, the newest first."""
+    return sorted((each for each in directory.glob("step-*") if _STEP.fullmatch(each.name)), reverse=True)
+
+
+def partial(directory: Path) -> list[Path]:
+    """What writers that were killed have left."""
+    return list(directory.glob(f"step-*{_PARTIAL}"))
 
 
 def newest(directory: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that verifies, and a line for each newer one that was skipped and why."""
     skipped: list[str] = []
-    folders = sorted((each for each in directory.glob("step-*") if _STEP.fullmatch(each.name)), reverse=True)
-    for folder in folders:
+    for folder in in_order(directory):
         try:
             return load(folder), skipped
         except DataError as error:
@@ -177,7 +107,7 @@ def newest(directory: Path) -> tuple[Checkpoint | None, list[str]]:
 
 def best(directory: Path) -> Path:
     """The folder of the best checkpoint, else of the newest good one. Raises DataError if there is none."""
-    pointer = directory / "best.json"
+    pointer = directory / BEST
     if pointer.exists():
         return directory / Path(str(_entry(pointer, "checkpoint"))).name
     return last(directory)
@@ -205,8 +135,16 @@ def load(folder: Path) -> Checkpoint:
     return Checkpoint(
         load_file(folder / "model.safetensors"),
         load_file(folder / "optimizer.safetensors"),
-        State(**json.loads((folder / "state.json").read_bytes())),
+        state_from_json((folder / "state.json").read_bytes()),
     )
+
+
+def state_from_json(data: bytes) -> State:
+    """The State that ``asdict`` and JSON made these bytes of; raises DataError for another program version's."""
+    try:
+        return State(**json.loads(data))
+    except TypeError as error:
+        raise DataError("checkpoint", "state.json", f"is of another version ({error})", "use that version") from error
 
 
 def _entry(file: Path, key: str) -> Any:
@@ -218,10 +156,6 @@ def _entry(file: Path, key: str) -> Any:
         raise DataError("checkpoint", where, f"is damaged ({error!r})", "use an older one, or delete it") from error
 
 
-def _unwritable(directory: Path, error: OSError | SafetensorError) -> DataError:
-    return DataError("checkpoint.directory", str(directory), f"cannot be written ({error})", "free or mount it")
-
-
 def _verify(file: Path, expected: Mapping[str, Any] | None) -> None:
     if not file.exists() or _fingerprint(file) != expected:
         raise DataError(
@@ -229,19 +163,18 @@ def _verify(file: Path, expected: Mapping[str, Any] | None) -> None:
         )
 
 
-def _retain(directory: Path, written: Path, keep_last: int) -> None:
-    """Deletes all but the newest ``keep_last`` up to ``written``, and the best.
-
-    One that is newer than what was just written did not verify when the run went on from before it.
-    """
-    folders = sorted((each for each in directory.glob("step-*") if _STEP.fullmatch(each.name)), reverse=True)
-    committed = [each for each in folders if each.name <= written.name and (each / "manifest.json").exists()]
-    kept = {*committed[:keep_last], best(directory)}
-    for folder in {*folders, *directory.glob(f"step-*{_PARTIAL}")} - kept:
-        _discard(folder)
+def _replace(final: Path, folder: Path) -> None:
+    """Puts the folder in the final one's place; the old one is out of the way for no longer than a rename takes."""
+    old = final.with_suffix(f".old{_PARTIAL}")
+    if final.exists():
+        final.replace(old)
+    folder.replace(final)
+    sync(final.parent)
+    discard(old)
 
 
-def _discard(folder: Path) -> None:
+def discard(folder: Path) -> None:
+    """Deletes a checkpoint, its manifest first, so that it is gone before it is incomplete."""
     (folder / "manifest.json").unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
@@ -256,21 +189,6 @@ def _contiguous(arrays: Arrays) -> Arrays:
     return {name: np.asarray(each, order="C") for name, each in arrays.items()}
 
 
-def _json(value: Any) -> bytes:
+def as_json(value: Any) -> bytes:
+    """Readable JSON with sorted keys."""
     return json.dumps(value, indent=1, sort_keys=True).encode()
-
-
-def _write_durably(file: Path, data: bytes) -> None:
-    partial = file.with_name(f"{file.name}.partial")
-    partial.write_bytes(data)
-    _sync(partial)
-    partial.replace(file)
-    _sync(file.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

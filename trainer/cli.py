@@ -14,7 +14,7 @@ from rich.console import Console
 from trainer import ranks as local_ranks
 from trainer import settings
 from trainer.config import Config
-from trainer.errors import CxrError, DataError
+from trainer.errors import CxrError, DataError, SelfTestError, Stopped
 from trainer.topology import films_per_rank, from_environment, is_rank
 
 app = typer.Typer(
@@ -195,7 +195,9 @@ def _errors_in_one_line(debug: bool) -> Iterator[None]:
 def _fail(error: CxrError) -> NoReturn:
     topology = from_environment(os.environ)
     rank = f"rank {topology.rank}: " if topology.world_size > 1 else ""
-    sys.stderr.write(f"{rank}{error}\n")
+    # What all ranks raise together, the first one says.
+    if topology.is_first or not isinstance(error, SelfTestError | Stopped):
+        sys.stderr.write(f"{rank}{error}\n")
     raise typer.Exit(error.exit_code) from None
 
 

@@ -2,18 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0.0)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 UncertainPolicy = Literal["zeros", "ones", "ignore"]
 
 
 class Section(BaseModel):
     """A node of the tree: frozen, and closed to keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, coerce_numbers_to_str=True
+    )
 
 
 class DataConfig(Section):
@@ -40,7 +43,7 @@ class ColumnsConfig(Section):
 class PrepareConfig(Section):
     """From films and a catalog to shards."""
 
-    source: tuple[str, ...] = Field((), description="folders of films, or .tar, .tar.gz archives (streamed)")
+    source: Texts = Field((), description="folders of films, or .tar, .tar.gz archives (streamed)")
     destination: str = Field("", description="folder that gets training/, validation/ and test/")
     catalog: Literal["nih", "chexpert", "csv"] = Field("nih", description="the form of the table")
     table: str = Field("", description="CSV of labels (.csv or .csv.gz)")

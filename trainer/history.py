@@ -11,11 +11,18 @@ FILE = "history.jsonl"
 
 
 class History:
-    """Appends rows; rank 0 keeps it. Rows that a resume undid are dropped when it is opened."""
+    """Appends rows; rank 0 keeps it. Rows that a resume undid are dropped when it is opened.
 
-    def __init__(self, directory: Path, *, resumed_step: int) -> None:
+    An epoch may have been closed after the checkpoint of its last step: its row counts only from the next epoch on.
+    """
+
+    def __init__(self, directory: Path, *, resumed_step: int, resumed_epoch: int) -> None:
         self._file = directory / FILE
-        kept = [row for row in read(directory) if row["step"] <= resumed_step]
+        kept = [
+            row
+            for row in read(directory)
+            if row["step"] <= resumed_step and (row["kind"] == "step" or row["epoch"] <= resumed_epoch)
+        ]
         self._file.write_text("".join(map(_line, kept)), encoding="utf-8")
 
     def add(self, row: Row) -> None:

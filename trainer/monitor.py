@@ -30,7 +30,7 @@ class Monitor:
         self.timer = StepTimer(window_steps=run.config.train.log_every_steps)
         topology = run.ranks.topology
         self._recorder = Recorder(topology.rank)
-        self._history = History(run.directory, resumed_step=run.state.step) if topology.is_first else None
+        self._history = _history(run) if topology.is_first else None
         self._auroc: float | None = None
         self._losses: list[float] = []
         self._epoch_losses: list[float] = []
@@ -142,6 +142,10 @@ class Monitor:
         if self._history is not None:
             state = self._run.state
             self._history.add({"kind": kind, "step": state.step, "epoch": state.epoch, **values})
+
+
+def _history(run: Run) -> History:
+    return History(run.directory, resumed_step=run.state.step, resumed_epoch=run.state.epoch)
 
 
 def _opening(run: Run, steps: int) -> str:

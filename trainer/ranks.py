@@ -35,11 +35,11 @@ class Ended:
 
 def launch_gloo(count: int, command: Sequence[str], *, errors: TextIO = sys.stderr) -> int:
     """Runs ``command`` as ``count`` ranks over Gloo; the exit code of the run. Signals are passed on to all ranks."""
-    with _meeting_point() as port:
-        processes = [
-            subprocess.Popen(command, env={**os.environ, **gloo_environment(rank, count, port)}, start_new_session=True)
-            for rank in range(count)
-        ]
+    processes: list[subprocess.Popen[bytes]] = []
+    with _meeting_point() as port, _passing_signals_on(processes):
+        for rank in range(count):
+            environment = os.environ | gloo_environment(rank, count, port)
+            processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
         return _supervise(processes, [f"rank {rank}" for rank in range(count)], errors)
 
 
@@ -50,8 +50,11 @@ def launch_mpi(count: int, command: Sequence[str], *, errors: TextIO = sys.stder
         raise ClusterError(
             "collectives.launcher", "mpi", "needs mpirun, which is not here", "install openmpi-bin, or choose gloo"
         )
-    process = subprocess.Popen([mpirun, *mpirun_options(count, os.geteuid() == 0), *command], start_new_session=True)
-    return _supervise([process], ["mpirun"], errors)
+    processes: list[subprocess.Popen[bytes]] = []
+    with _passing_signals_on(processes):
+        options = mpirun_options(count, os.geteuid() == 0)
+        processes.append(subprocess.Popen([mpirun, *options, *command], start_new_session=True))
+        return _supervise(processes, ["mpirun"], errors)
 
 
 def gloo_environment(rank: int, count: int, port: int) -> dict[str, str]:
@@ -106,17 +109,16 @@ def _supervise(processes: Sequence[subprocess.Popen[bytes]], names: Sequence[str
         threading.Thread(target=lambda p=process, n=name: ended.put(_await(p, n)), daemon=True).start()
     failures: list[Ended] = []
     deadline: float | None = None
-    with _passing_signals_on(processes):
-        for _ in processes:
-            one = _next(ended, deadline)
-            if one is None:
-                _signal_ranks(processes, signal.SIGKILL)
-                one = ended.get()
-            elif one.code:
-                if not failures:
-                    errors.write(_obituary(one))
-                failures.append(one)
-                deadline = deadline or time.monotonic() + _LEAVE_SECONDS
+    for _ in processes:
+        one = _next(ended, deadline)
+        if one is None:
+            _signal_ranks(processes, signal.SIGKILL)
+            one = ended.get()
+        elif one.code:
+            if not failures:
+                errors.write(_obituary(one))
+            failures.append(one)
+            deadline = deadline or time.monotonic() + _LEAVE_SECONDS
     return _verdict(failures)
 
 

@@ -10,7 +10,9 @@ import keras
 
 import trainer
 from trainer import checkpoint
-from trainer.checkpoint import Arrays, Attempt, Checkpoint, State, Writer
+from trainer.attempt import Attempt
+from trainer.checkpoint import Arrays, Checkpoint, State, state_from_json
+from trainer.checkpoint_writer import Writer
 from trainer.collectives import Collectives, same_everywhere, self_test, weight_hash
 from trainer.config import Config
 from trainer.data.patients import refuse_shared_patients
@@ -84,7 +86,7 @@ class Run:
         received = self.ranks.broadcast_bytes(json.dumps(asdict(state)).encode())
         self.ranks.broadcast([each.value for each in self.model.variables])
         self.ranks.broadcast(list(self.optimizer.state().values()))
-        return State(**json.loads(received))
+        return state_from_json(received)
 
     def _restored(self, fresh: State) -> State:
         found, skipped = checkpoint.newest(self.directory)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -85,6 +84,10 @@ class Job:
         """Its ranks that are alive, by number."""
         below = psutil.Process(self.process.pid).children(recursive=True)
         return {rank: process for process in below if (rank := _rank_of(process)) is not None}
+
+    def left(self) -> dict[int, int]:
+        """Exit codes of the ranks that left by themselves, by number."""
+        return {int(each.name.partition("-")[2]): int(each.read_text()) for each in self.folder.glob("left-*")}
 
     def kill(self) -> None:
         """Ends the whole job with SIGKILL, the launcher first, so that it can tell nobody."""
@@ -188,6 +191,3 @@ def _rank_of(process: psutil.Process) -> int | None:
     except psutil.NoSuchProcess:
         return None
     return next((int(environment[name]) for name in _PLACES if name in environment), None)
-
-
-needs_mpirun = pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun on this machine")

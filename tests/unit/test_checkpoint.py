@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.checkpoint import Attempt, Checkpoint, State, Writer, best, commit, last, load, newest
+from trainer.attempt import Attempt
+from trainer.checkpoint import Checkpoint, State, best, commit, last, load, newest
+from trainer.checkpoint_writer import Writer
 from trainer.errors import DataError
 
 FILES = ["model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"]
@@ -68,7 +70,7 @@ def test_the_newest_of_several_is_found(tmp_path: Path) -> None:
 
 def test_a_run_without_checkpoints_has_none(tmp_path: Path) -> None:
     assert newest(tmp_path) == (None, [])
-    with pytest.raises(DataError, match="^checkpoint.directory: .* has no good checkpoint; train first"):
+    with pytest.raises(DataError, match=r"^checkpoint.directory: .* has no good checkpoint; train first"):
         last(tmp_path)
 
 
@@ -125,7 +127,7 @@ def test_a_damaged_checkpoint_is_skipped_with_its_reason_and_the_older_one_used(
 def test_a_run_whose_every_checkpoint_is_damaged_says_why(tmp_path: Path) -> None:
     for folder in committed(tmp_path, 1, 2):
         flip(folder / "model.safetensors")
-    with pytest.raises(DataError, match="no good checkpoint .*step-000000002/model.*step-000000001/model"):
+    with pytest.raises(DataError, match=r"no good checkpoint .*step-000000002/model.*step-000000001/model"):
         last(tmp_path)
 
 
@@ -224,7 +226,7 @@ def test_a_disk_that_is_full_is_told_by_the_next_call(tmp_path: Path, call) -> N
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="^checkpoint.directory: .* cannot be written "):
+    with pytest.raises(DataError, match=r"^checkpoint.directory: .* cannot be written "):
         Attempt(tmp_path / "file" / "run")
 
 
@@ -245,7 +247,9 @@ WRITES_UNTIL_KILLED = """
 import itertools, sys
 from pathlib import Path
 import numpy as np
-from trainer.checkpoint import Attempt, Checkpoint, State, Writer
+from trainer.attempt import Attempt
+from trainer.checkpoint import Checkpoint, State
+from trainer.checkpoint_writer import Writer
 directory = Path(sys.argv[1])
 writer = Writer(directory, Attempt(directory), keep_last=2)
 for step in itertools.count(1):

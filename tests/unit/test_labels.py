@@ -30,7 +30,7 @@ def test_a_set_is_found_by_its_name(name: str) -> None:
 
 
 def test_an_unknown_set_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="^data.labels: 'nih16' is not a label set; choose one of nih15, nih14, chex"):
+    with pytest.raises(UsageError, match=r"^data.labels: 'nih16' is not a label set; choose one of nih15, nih14, c"):
         label_set("nih16")
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -118,7 +119,7 @@ def test_a_cosine_falls_from_the_whole_rate_to_its_last_part() -> None:
     assert course[0] == pytest.approx(1.0)
     assert course[40] == pytest.approx(0.55)
     assert course[-1] == pytest.approx(0.1)
-    assert all(math.isclose(a, b) or a > b for a, b in zip(course, course[1:], strict=False))
+    assert all(math.isclose(a, b) or a > b for a, b in pairwise(course))
 
 
 def test_a_cosine_stays_at_its_last_part_beyond_the_end() -> None:

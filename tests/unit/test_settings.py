@@ -8,6 +8,7 @@ import yaml
 from trainer import settings
 from trainer.config import Config
 from trainer.errors import UsageError
+from trainer.settings import keys
 
 
 def refusal(*assignments: str) -> str:
@@ -52,7 +53,7 @@ def test_the_printed_configuration_describes_every_key() -> None:
 
 def test_the_printed_configuration_holds_every_key() -> None:
     tree = yaml.safe_load(settings.dump(Config()))
-    for key in settings.keys():
+    for key in keys():
         node = tree
         for part in key.split("."):
             node = node[part]
@@ -136,7 +137,7 @@ def test_a_key_like_none_is_refused_with_the_way_to_all_keys() -> None:
         ("train.precision=float16", "train.precision"),
         ("train.augment.shift=1.5", "train.augment.shift"),
         ("model.channels=2", "model.channels"),
-        ("prepare.source=a", "prepare.source"),
+        ("prepare.source={a: b}", "prepare.source"),
         ("optimizer.schedule.name=linear", "optimizer.schedule.name"),
         ("telemetry.port=65536", "telemetry.port"),
         ("train=3", "train"),
@@ -178,11 +179,19 @@ def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="^--config: .* cannot be read "):
+    with pytest.raises(UsageError, match=r"^--config: .* cannot be read "):
         settings.load(tmp_path / name, [])
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="^--config: .* cannot be read "):
+    with pytest.raises(UsageError, match=r"^--config: .* cannot be read "):
         settings.load(tmp_path / "run.yaml", [])
+
+
+def test_one_source_needs_no_brackets() -> None:
+    assert load(None, ["prepare.source=films"]).prepare.source == ("films",)
+
+
+def test_a_folder_named_by_a_number_is_text() -> None:
+    assert load(None, ["data.training=2024"]).data.training == "2024"

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from trainer.config import PrepareConfig
-from trainer.data.durable import write_durably
 from trainer.data.manifest import MANIFEST_NAME, SPLITS, ShardInfo, sha256_of
 from trainer.data.patients import KEY_VARIABLE
 from trainer.data.shards import index_path, shard_name
 from trainer.data.tfrecord import is_sound
+from trainer.durable import write_durably
 from trainer.errors import DataError
 from trainer.labels import LabelSet
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainer.data.durable import write_durably
 from trainer.data.images import Encoding
+from trainer.durable import write_durably
 from trainer.errors import DataError
 
 FORMAT_VERSION: Literal[1] = 1

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.durable import write_durably
 from trainer.data.manifest import Manifest, PatientsFile, sha256_of
+from trainer.durable import write_durably
 from trainer.errors import DataError
 
 KEY_VARIABLE = "CXR_TRAIN_PATIENT_KEY"

@@ -15,12 +15,12 @@ from trainer.config import PrepareConfig
 from trainer.data.catalog import Assignment, Record
 from trainer.data.decoding import Chunk, FilmTask, Storage, StoredImage, decode_chunk
 from trainer.data.destination import claim, is_complete, settings_of
-from trainer.data.durable import write_durably
 from trainer.data.film_set import FilmSetWriter
 from trainer.data.inputs import Inputs, collect, refuse_missing
 from trainer.data.manifest import Made, Manifest, Split, read_manifest
 from trainer.data.patients import hasher_from_environment
 from trainer.data.workers import map_in_order
+from trainer.durable import write_durably
 from trainer.errors import DataError, UsageError
 from trainer.labels import LabelSet
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.durable import partial_name, put_in_place, write_durably
 from trainer.data.example import EncodedExample, StoredFilm, encode_example
 from trainer.data.images import Pixels, decode_stored
 from trainer.data.manifest import Manifest, ShardInfo, sha256_of
 from trainer.data.tfrecord import HEADER_BYTES, frame
+from trainer.durable import partial_name, put_in_place, write_durably
 from trainer.errors import DataError
 
 INDEX_COLUMNS = (

@@ -1,6 +1,7 @@
 """cxr-train with one thing altered, to see what the job makes of it: ``altered.py ALTERATION train --set ...``.
 
-The ranks it starts are this program again, altered in the same way. It knows one network more, ``small``.
+The ranks it starts are this program again, altered in the same way. It knows one network more, ``small``, and each
+rank that leaves by itself writes its exit code into a file, ``left-<rank>``.
 """
 
 import json
@@ -42,7 +43,10 @@ def average_nothing() -> None:
     """Averaging gives back what it was given."""
     from trainer.collectives import HorovodRanks
 
-    HorovodRanks.average = lambda _self, tensors, _names: list(tensors)
+    def average(_self: HorovodRanks, tensors: Any, _names: Any) -> Any:
+        return list(tensors)
+
+    HorovodRanks.average = average
 
 
 def average_no_gradient() -> None:
@@ -50,9 +54,11 @@ def average_no_gradient() -> None:
     from trainer.collectives import HorovodRanks
 
     average = HorovodRanks._average
-    HorovodRanks._average = lambda self, tensor, name: (
-        tensor if name.startswith("gradient/") else average(self, tensor, name)
-    )
+
+    def average_others(self: HorovodRanks, tensor: Any, name: str) -> Any:
+        return tensor if name.startswith("gradient/") else average(self, tensor, name)
+
+    HorovodRanks._average = average_others
 
 
 def another_setting() -> None:
@@ -135,7 +141,12 @@ def main() -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         know_small_network()
         ALTERATIONS[alteration]()
-    cli.main()
+    try:
+        cli.main()
+    except SystemExit as ended:
+        if is_rank(os.environ):
+            Path(f"left-{from_environment(os.environ).rank}").write_text(str(ended.code))
+        raise
 
 
 def know_small_network() -> None:

@@ -95,7 +95,7 @@ def test_several_readers_keep_the_order(films: FilmSet) -> None:
 
 
 def test_scoring_takes_the_films_in_the_sets_order(films: FilmSet, stored: Stored) -> None:
-    batches = list(scoring_batches(films, range(0, 10), batch_size=16, config=CONFIG))
+    batches = list(scoring_batches(films, range(10), batch_size=16, config=CONFIG))
     images = np.concatenate([each.images.numpy() for each in batches])[:150, :, :, 0]
     assert np.array_equal(images, [image for image, _ in stored.values()])
     assert np.array_equal(np.concatenate([each.labels.numpy() for each in batches])[:150], films.labels())

@@ -3,6 +3,7 @@
 import time
 import tracemalloc
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_batches_may_be_asked_for_in_any_order() -> None:
 
 def test_films_of_one_window_are_mixed() -> None:
     films = [film for film, _ in global_batch(plan_of([50, 50], 100, window=2), 0, 100, 1)]
-    changes = sum(a[0] != b[0] for a, b in zip(films, films[1:], strict=False))
+    changes = sum(a[0] != b[0] for a, b in pairwise(films))
     assert changes > 20
 
 

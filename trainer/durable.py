@@ -21,7 +21,7 @@ def put_in_place(file: BinaryIO, path: Path) -> None:
     os.fsync(file.fileno())
     file.close()
     partial_name(path).replace(path)
-    _sync_directory(path.parent)
+    sync(path.parent)
 
 
 def partial_name(path: Path) -> Path:
@@ -29,8 +29,9 @@ def partial_name(path: Path) -> Path:
     return path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Returns once the file's bytes, or the folder's names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,0 +1,58 @@
+"""The number of ranks changes nothing in what a model is found to be worth."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from trainer.data.pipeline import FilmSet
+
+pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
+
+
+class Evaluated(NamedTuple):
+    """Scores float64 [films, classes] in the order of the file, the films' ids, and scores.json."""
+
+    scores: np.ndarray
+    films: list[str]
+    summary: dict
+
+
+@pytest.fixture(scope="module")
+def evaluated(start_job, never_stopped, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Evaluated]:
+    """By the number of ranks that scored the same checkpoint."""
+    found = {}
+    for ranks in (1, 2):
+        folder = tmp_path_factory.mktemp(f"evaluated_{ranks}")
+        shutil.copytree(never_stopped(2) / "run", folder / "run")
+        with start_job("evaluate", folder, ranks=ranks) as job:
+            job.done()
+        found[ranks] = _read(folder / "run" / "scores-validation")
+    return found
+
+
+def test_scores_are_those_of_one_rank(evaluated) -> None:
+    assert np.abs(evaluated[2].scores - evaluated[1].scores).max() < 1e-5
+
+
+def test_auroc_is_that_of_one_rank(evaluated) -> None:
+    ours, alone = (
+        [each["auroc"] for each in evaluated[ranks].summary["classes"].values()] for ranks in (2, 1)
+    )
+    assert ours == pytest.approx(alone, abs=1e-3)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_films_are_listed_in_the_order_of_the_set(evaluated, small_sets: Path, ranks: int) -> None:
+    assert evaluated[ranks].films == FilmSet(small_sets / "validation", "data.validation").ids()
+
+
+def _read(folder: Path) -> Evaluated:
+    with (folder / "films.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    scores = [[float(value) for key, value in row.items() if key.startswith("score ")] for row in rows]
+    return Evaluated(np.array(scores), [row["film"] for row in rows], json.loads((folder / "scores.json").read_text()))

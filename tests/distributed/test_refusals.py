@@ -1,0 +1,41 @@
+"""A job whose ranks do not average, or were not given the same, stops before it can do harm."""
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
+
+
+def test_ranks_that_do_not_average_are_stopped_at_the_start(start_job, tmp_path: Path) -> None:
+    with start_job("train", tmp_path, altered="average_nothing") as job:
+        assert job.code() == 5
+        assert job.lines == [
+            "rank 0: collectives: 0.0 is not the mean of the ranks' numbers, 0.5; ranks do not average: stop"
+        ]
+
+
+def test_gradients_that_are_not_averaged_are_named_after_the_first_step(start_job, tmp_path: Path) -> None:
+    with start_job("train", tmp_path, altered="average_no_gradient") as job:
+        assert job.code() == 5
+        assert not any("step 1/" in line for line in job.lines), job.said
+        assert [line for line in job.lines if line.startswith("rank ")] == [
+            "rank 0: weights: 'rank 1' differs from the other ranks; give every rank the same program and settings"
+        ]
+
+
+def test_ranks_with_other_settings_are_named_at_the_start(start_job, tmp_path: Path) -> None:
+    with start_job("train", tmp_path, altered="another_setting") as job:
+        assert job.code() == 5
+        assert job.lines == [
+            "rank 0: configuration: 'rank 1' differs from the other ranks; give every rank the same program and settings"
+        ]
+
+
+def test_a_batch_that_ranks_do_not_divide_is_refused_before_any_rank_starts(start_job, tmp_path: Path) -> None:
+    with start_job("train", tmp_path, "train.global_batch_size=9") as job:
+        assert job.code() == 2
+        assert job.lines == [
+            "train.global_batch_size: 9 is not divisible by 2 ranks; use 10, or another number of ranks"
+        ]
+        assert not job.directory.exists()
