@@ -190,8 +190,8 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_source_needs_no_brackets() -> None:
-    assert load(None, ["prepare.source=films"]).prepare.source == ("films",)
+    assert settings.load(None, ["prepare.source=films"]).prepare.source == ("films",)
 
 
 def test_a_folder_named_by_a_number_is_text() -> None:
-    assert load(None, ["data.training=2024"]).data.training == "2024"
+    assert settings.load(None, ["data.training=2024"]).data.training == "2024"
