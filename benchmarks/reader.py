@@ -20,7 +20,7 @@ class Scale(NamedTuple):
     repetitions: int
 
 
-FULL, QUICK = Scale(8192, 256, 32, 9), Scale(64, 64, 8, 2)
+FULL, QUICK = Scale(8192, 256, 32, 9), Scale(128, 64, 8, 2)
 
 TARGETS: dict[Encoding, float] = {"raw": 0.5, "jpeg": 0.9}
 
@@ -34,13 +34,17 @@ def measure(*, quick: bool) -> list[Finding]:
 def _measure(scale: Scale, encoding: Encoding, target: float) -> list[Finding]:
     given = {"cores": first_cores(1), "films": scale.films, "image_size": scale.image_size, "batch": scale.batch}
     with Side(f"reader-{encoding}", [program("reading", {**given, "encoding": encoding})]) as side:
-
-        def turn(way: str) -> Callable[[], float]:
-            return lambda: scale.films / side(way=way)[0]["seconds"]
-
-        speeds = in_turn({way: turn(way) for way in ("bare", "gather", "pipeline")}, scale.repetitions)
+        speeds = in_turn({way: _turn(side, way) for way in ("bare", "gather", "pipeline")}, scale.repetitions)
     what = f"{encoding} films of {scale.image_size} px, batch {scale.batch}, one core"
     return [
         ratio(what, speeds, "gather", "bare", unit="films/s", target=target),
         ratio(what, speeds, "pipeline", "bare", unit="films/s", target=target),
     ]
+
+
+def _turn(side: Side, way: str) -> Callable[[], float]:
+    def turn() -> float:
+        answer = side(way=way)[0]
+        return float(answer["films"] / answer["seconds"])
+
+    return turn

@@ -14,8 +14,8 @@ from rich.console import Console
 from trainer import ranks as local_ranks
 from trainer import settings
 from trainer.config import Config
-from trainer.errors import CxrError, DataError, SelfTestError, Stopped
-from trainer.topology import films_per_rank, from_environment, is_rank
+from trainer.errors import CxrError, DataError, PeerLost, SelfTestError, Stopped
+from trainer.topology import Topology, films_per_rank, from_environment, is_rank
 
 app = typer.Typer(
     help="Trains chest-film classifiers with ranks that provably average their gradients.",
@@ -195,10 +195,16 @@ def _errors_in_one_line(debug: bool) -> Iterator[None]:
 def _fail(error: CxrError) -> NoReturn:
     topology = from_environment(os.environ)
     rank = f"rank {topology.rank}: " if topology.world_size > 1 else ""
-    # What all ranks raise together, the first one says.
-    if topology.is_first or not isinstance(error, SelfTestError | Stopped):
+    if _is_mine_to_tell(error, topology):
         sys.stderr.write(f"{rank}{error}\n")
     raise typer.Exit(error.exit_code) from None
+
+
+def _is_mine_to_tell(error: CxrError, topology: Topology) -> bool:
+    """What all ranks raise together, the first one says; that a rank is gone, whoever watches them, by its name."""
+    if isinstance(error, PeerLost):
+        return local_ranks.WATCHED_VARIABLE not in os.environ
+    return topology.is_first or not isinstance(error, SelfTestError | Stopped)
 
 
 def _start_logs(log_format: Literal["text", "json"]) -> None:

@@ -130,8 +130,8 @@ def refuse_lost_peer(error: BaseException, topology: Topology) -> None:
     from_graph = isinstance(error, tf.errors.OpError) and "orovod" in str(error)
     if from_graph or type(error).__name__ == "HorovodInternalError":
         raise PeerLost(
+            "collectives",
             f"rank {topology.rank}",
-            "allreduce",
             "lost another rank of the job",
             "look for the error of the rank that ended first",
         ) from error
@@ -198,10 +198,11 @@ def _together(ranks: Collectives, passed: bool, error: SelfTestError) -> None:
 def horovod_environment(deterministic: bool, on_gpu: bool, environment: Mapping[str, str]) -> dict[str, str]:
     """Horovod's settings, to be in the environment before it starts; what the user has set stays.
 
+    Gloo gives up on a rank that comes 30 s after the first: on a busy machine, TensorFlow's import differs by more.
     A CPU rank wants a longer cycle than the default of 1 ms: the background thread competes with it for its core.
     Bit-equal sums need tensors that are never fused in another order.
     """
-    wanted = {"HOROVOD_STALL_CHECK_TIME_SECONDS": "60"}
+    wanted = {"HOROVOD_STALL_CHECK_TIME_SECONDS": "60", "HOROVOD_GLOO_TIMEOUT_SECONDS": "300"}
     if not on_gpu:
         wanted["HOROVOD_CYCLE_TIME"] = "20"
     if deterministic:

@@ -20,6 +20,9 @@ import psutil
 
 from trainer.errors import ClusterError, PeerLost, Stopped
 
+WATCHED_VARIABLE = "CXR_TRAIN_WATCHED"
+"""Environment variable of a rank: set, the process that started it tells when and how each rank ended."""
+
 _LOOPBACK = "127.0.0.1"
 _LEAVE_SECONDS = 10.0
 """What the other ranks get to leave by themselves once one has failed."""
@@ -38,7 +41,7 @@ def launch_gloo(count: int, command: Sequence[str], *, errors: TextIO = sys.stde
     processes: list[subprocess.Popen[bytes]] = []
     with _meeting_point() as port, _passing_signals_on(processes):
         for rank in range(count):
-            environment = os.environ | gloo_environment(rank, count, port)
+            environment = os.environ | gloo_environment(rank, count, port) | {WATCHED_VARIABLE: "1"}
             processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
         return _supervise(processes, [f"rank {rank}" for rank in range(count)], errors)
 
@@ -77,13 +80,12 @@ def gloo_environment(rank: int, count: int, port: int) -> dict[str, str]:
 
 
 def mpirun_options(count: int, as_root: bool) -> list[str]:
-    """For ranks of one machine that pin themselves.
+    """For ranks of one machine that pin themselves, and yield their core while they wait.
 
-    Ranks yield their core while they wait, and have ten minutes to commit a checkpoint after a signal,
-    where mpirun's default is one second.
+    Once a rank has failed, mpirun gives the others two seconds. More (odls_base_sigkill_timeout) it would always
+    wait to the end, so ranks must leave only when all has been committed.
     """
-    options = ["-np", str(count), "--bind-to", "none", "--oversubscribe"]
-    options += ["--mca", "mpi_yield_when_idle", "1", "--mca", "odls_base_sigkill_timeout", "600"]
+    options = ["-np", str(count), "--bind-to", "none", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1"]
     return [*options, "--allow-run-as-root"] if as_root else options
 
 
@@ -119,6 +121,8 @@ def _supervise(processes: Sequence[subprocess.Popen[bytes]], names: Sequence[str
                 errors.write(_obituary(one))
             failures.append(one)
             deadline = deadline or time.monotonic() + _LEAVE_SECONDS
+    if failures and all(each.code == PeerLost.exit_code for each in failures):
+        errors.write("the ranks lost one another, and none of them failed by itself; start again to go on\n")
     return _verdict(failures)
 
 

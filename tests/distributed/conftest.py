@@ -46,7 +46,7 @@ class Job:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
         self.kill()
         self.process.wait()
-        self._listener.join()
+        self._listener.join(PATIENCE_SECONDS)
 
     @property
     def directory(self) -> Path:
@@ -92,7 +92,8 @@ class Job:
     def kill(self) -> None:
         """Ends the whole job with SIGKILL, the launcher first, so that it can tell nobody."""
         if self.process.poll() is None:
-            for process in [psutil.Process(self.process.pid), *self.ranks().values()]:
+            launcher = psutil.Process(self.process.pid)
+            for process in [launcher, *launcher.children(recursive=True)]:
                 process.kill()
 
     def _listen(self) -> None:

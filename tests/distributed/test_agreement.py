@@ -1,6 +1,5 @@
 """What one rank meets, all ranks decide on together."""
 
-
 import pytest
 
 from trainer import checkpoint

@@ -41,7 +41,7 @@ def test_scores_are_those_of_one_rank(evaluated) -> None:
 
 def test_auroc_is_that_of_one_rank(evaluated) -> None:
     ours, alone = (
-        [each["auroc"] for each in evaluated[ranks].summary["classes"].values()] for ranks in (2, 1)
+        [each["auroc"]["value"] for each in evaluated[ranks].summary["classes"].values()] for ranks in (2, 1)
     )
     assert ours == pytest.approx(alone, abs=1e-3)
 

@@ -6,6 +6,8 @@ import pytest
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
+RANK_1_DIFFERS = "'rank 1' differs from the other ranks; give every rank the same program and settings"
+
 
 def test_ranks_that_do_not_average_are_stopped_at_the_start(start_job, tmp_path: Path) -> None:
     with start_job("train", tmp_path, altered="average_nothing") as job:
@@ -19,17 +21,13 @@ def test_gradients_that_are_not_averaged_are_named_after_the_first_step(start_jo
     with start_job("train", tmp_path, altered="average_no_gradient") as job:
         assert job.code() == 5
         assert not any("step 1/" in line for line in job.lines), job.said
-        assert [line for line in job.lines if line.startswith("rank ")] == [
-            "rank 0: weights: 'rank 1' differs from the other ranks; give every rank the same program and settings"
-        ]
+        assert [line for line in job.lines if line.startswith("rank ")] == [f"rank 0: weights: {RANK_1_DIFFERS}"]
 
 
 def test_ranks_with_other_settings_are_named_at_the_start(start_job, tmp_path: Path) -> None:
     with start_job("train", tmp_path, altered="another_setting") as job:
         assert job.code() == 5
-        assert job.lines == [
-            "rank 0: configuration: 'rank 1' differs from the other ranks; give every rank the same program and settings"
-        ]
+        assert job.lines == [f"rank 0: configuration: {RANK_1_DIFFERS}"]
 
 
 def test_a_batch_that_ranks_do_not_divide_is_refused_before_any_rank_starts(start_job, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def score_table(scores: Scores, classes: Sequence[str], *, title: str = "") -> T
     """
     table = Table(title=title or None, caption=_caption(scores), caption_justify="left")
     table.add_column("class", no_wrap=True)
-    for heading in ("with / known", "AUROC", f"{scores.confidence:.0%} interval", "avg. precision"):
+    for heading in ("with / known", "AUROC", f"{scores.confidence:.0%} interval", "avg. prec."):
         table.add_column(heading, justify="right", no_wrap=True)
     rows = [_row(*each) for each in zip(classes, scores.classes, strict=True)]
     for row in rows:

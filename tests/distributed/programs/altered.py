@@ -43,7 +43,7 @@ def average_nothing() -> None:
     """Averaging gives back what it was given."""
     from trainer.collectives import HorovodRanks
 
-    def average(_self: HorovodRanks, tensors: Any, _names: Any) -> Any:
+    def average(_self: Any, tensors: Any, _names: Any) -> Any:
         return list(tensors)
 
     HorovodRanks.average = average
@@ -55,7 +55,7 @@ def average_no_gradient() -> None:
 
     average = HorovodRanks._average
 
-    def average_others(self: HorovodRanks, tensor: Any, name: str) -> Any:
+    def average_others(self: Any, tensor: Any, name: str) -> Any:
         return tensor if name.startswith("gradient/") else average(self, tensor, name)
 
     HorovodRanks._average = average_others
@@ -94,7 +94,7 @@ def nan_gradient() -> None:
     gradients = TrainingStep._gradients
     third = random_key(0, 0, 2, "augment")
 
-    def poisoned(self: TrainingStep, batch: Any, draw: Any, stop: Any) -> Any:
+    def poisoned(self: Any, batch: Any, draw: Any, stop: Any) -> Any:
         sums, before = gradients(self, batch, draw, stop)
         poison = tf.where(tf.reduce_all(draw.augment_key == third), float("nan"), 0.0)
         return sums._replace(gradients=[each + tf.cast(poison, each.dtype) for each in sums.gradients]), before

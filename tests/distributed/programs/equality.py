@@ -97,7 +97,10 @@ def distance_from_whole(run: Run, number: int) -> float:
 
 def by_variable(run: Run, sums: Sums) -> dict[str, np.ndarray]:
     names = [each.path for each in run.model.trainable_variables]
-    return {name: (each / tf.cast(sums.weight, each.dtype)).numpy() for name, each in zip(names, sums.gradients, strict=True)}
+    return {
+        name: (each / tf.cast(sums.weight, each.dtype)).numpy()
+        for name, each in zip(names, sums.gradients, strict=True)
+    }
 
 
 def batch_of(run: Run, number: int, slots: range | None = None) -> Batch:
