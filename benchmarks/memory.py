@@ -1,4 +1,4 @@
-"""Memory of a training rank at N and 4N films: the films stay in their files."""
+"""Memory of a training rank at N and 4N films, trained for as many steps: the films stay in their files."""
 
 import shutil
 import sys
@@ -15,20 +15,23 @@ LARGEST_GROWTH = 1.05
 
 
 class Scale(NamedTuple):
-    """An epoch of ResNet-18 over ``films`` (N), then over four times as many."""
+    """Four epochs of ResNet-18 over ``films`` (N), then one over four times as many; as many steps and checkpoints."""
 
     films: int
     image_size: int
+    batch: int
 
 
-FULL, QUICK = Scale(1024, 128), Scale(32, 32)
+FULL, QUICK = Scale(1024, 128, 32), Scale(32, 32, 8)
+
+_TIMES = 4
 
 
 def measure(*, quick: bool) -> list[Finding]:
     """Resident memory counts the pages of mapped shards, which the kernel takes back when it needs them."""
     scale = QUICK if quick else FULL
-    peaks = {count: _peak(scale, count) for count in (scale.films, 4 * scale.films)}
-    what = f"peak of an epoch, ResNet-18, {scale.image_size} px raw"
+    peaks = {scale.films * times: _peak(scale, times) for times in (1, _TIMES)}
+    what = f"peak of a run, ResNet-18, {scale.image_size} px raw"
     return [
         _growth(f"{what}: anonymous memory", {count: peak.anonymous for count, peak in peaks.items()}),
         _growth(f"{what}: with pages of files", {count: peak.resident for count, peak in peaks.items()}),
@@ -41,13 +44,15 @@ def _growth(what: str, peaks: dict[int, float]) -> Finding:
     return Finding(what, sides, "MiB", many / few, "x", LARGEST_GROWTH, at_most=True)
 
 
-def _peak(scale: Scale, films: int) -> Peak:
+def _peak(scale: Scale, times: int) -> Peak:
     run = FOLDER / "memory"
     shutil.rmtree(run, ignore_errors=True)
     values = {
-        "data.training": film_set(films, scale.image_size),
+        "data.training": film_set(scale.films * times, scale.image_size),
         "model.name": "resnet18",
-        "train.epochs": 1,
+        "train.epochs": _TIMES // times,
+        "train.global_batch_size": scale.batch,
+        "checkpoint.every_steps": scale.films // scale.batch,
         "checkpoint.directory": run,
     }
     settings = [f"--set={key}={value}" for key, value in values.items()]

@@ -8,19 +8,20 @@ from benchmarks.pairs import Measurements, in_turn
 from benchmarks.result import Finding, ratio
 from benchmarks.sides import Side, first_cores, program
 
-MINUTES = 8.0
+MINUTES = 6.0
 
 
 class Scale(NamedTuple):
-    """ResNet-34; ``films`` a rank, and steps in a turn of each."""
+    """Steps in a turn, for each number of films a rank."""
 
+    model: str
     image_size: int
-    films: tuple[int, int]
+    films: tuple[int, ...]
     steps: int
     repetitions: int
 
 
-FULL, QUICK = Scale(224, (16, 32), 4, 5), Scale(32, (2, 4), 2, 2)
+FULL, QUICK = Scale("resnet34", 224, (16, 32), 4, 5), Scale("simple_cnn", 32, (2,), 2, 2)
 
 ALONE, APART, GLOO, MPI = "one rank, twice", "two apart", "two ranks, Gloo", "two ranks, MPI"
 
@@ -39,7 +40,7 @@ def measure(*, quick: bool) -> list[Finding]:
 
 def _findings(speeds: Measurements, films: int, scale: Scale) -> list[Finding]:
     speeds = {**speeds, ALONE: [2 * each for each in speeds[ALONE]]}
-    what = f"ResNet-34, {scale.image_size} px, {films} films a rank, no compression"
+    what = f"{scale.model}, {scale.image_size} px, {films} films a rank, no compression"
     return [
         ratio(what, speeds, GLOO, ALONE, unit="films/s", target=0.92),
         ratio(what, speeds, MPI, ALONE, unit="films/s", target=0.92),
@@ -51,7 +52,7 @@ def _findings(speeds: Measurements, films: int, scale: Scale) -> list[Finding]:
 
 def _sides(scale: Scale) -> dict[str, Side]:
     def command(cores: list[int], ranks: int, launcher: str) -> list[str]:
-        config = {"collectives": {"launcher": launcher}}
+        config = {"model": {"name": scale.model}, "collectives": {"launcher": launcher}}
         shape = {"image_size": scale.image_size, "films": scale.films}
         return program("ours", {**shape, "cores": cores, "ranks": ranks, "config": config})
 

@@ -20,7 +20,7 @@ class Scale(NamedTuple):
     repetitions: int
 
 
-FULL, QUICK = Scale(8192, 256, 32, 9), Scale(128, 64, 8, 2)
+FULL, QUICK = Scale(8192, 256, 32, 7), Scale(128, 64, 8, 2)
 
 TARGETS: dict[Encoding, float] = {"raw": 0.5, "jpeg": 0.9}
 

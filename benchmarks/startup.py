@@ -13,14 +13,15 @@ MINUTES = 1.5
 
 
 class Scale(NamedTuple):
-    """ResNet-34."""
+    """One step of ``model``."""
 
+    model: str
     image_size: int
     films: int
     repetitions: int
 
 
-FULL, QUICK = Scale(224, 32, 3), Scale(32, 2, 1)
+FULL, QUICK = Scale("resnet34", 224, 32, 3), Scale("simple_cnn", 32, 2, 1)
 
 
 def measure(*, quick: bool) -> list[Finding]:
@@ -29,7 +30,7 @@ def measure(*, quick: bool) -> list[Finding]:
     runs = [_stages(scale) for _ in range(scale.repetitions)]
     stages = {name: [each[name] for each in runs] for name in runs[0]}
     total = median(sum(each.values()) for each in runs)
-    what = f"process start to end of step 1, ResNet-34, {scale.image_size} px, batch {scale.films}"
+    what = f"process start to end of step 1, {scale.model}, {scale.image_size} px, batch {scale.films}"
     return [Finding(what, stages, "s", total, "s")]
 
 
@@ -38,6 +39,7 @@ def _stages(scale: Scale) -> dict[str, float]:
     shutil.rmtree(run, ignore_errors=True)
     config = {
         "data": {"training": str(film_set(scale.films, scale.image_size))},
+        "model": {"name": scale.model},
         "train": {"epochs": 1, "global_batch_size": scale.films},
         "checkpoint": {"directory": str(run)},
     }

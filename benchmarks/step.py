@@ -8,7 +8,7 @@ from benchmarks.pairs import in_turn
 from benchmarks.result import Finding, ratio
 from benchmarks.sides import TORCH, Side, first_cores, program
 
-MINUTES = 5.0
+MINUTES = 4.0
 
 
 class Scale(NamedTuple):
@@ -20,7 +20,7 @@ class Scale(NamedTuple):
     repetitions: int
 
 
-FULL, QUICK = Scale(224, 32, 6, 7), Scale(32, 2, 2, 2)
+FULL, QUICK = Scale(224, 32, 6, 5), Scale(32, 2, 2, 2)
 
 OURS, KERAS, TORCH_2 = "ours", "Keras 3 fit", "PyTorch 2"
 

@@ -41,10 +41,7 @@ def main() -> None:
     stages.done("interpreter")
     import tensorflow  # noqa: F401
 
-    stages.done("import tensorflow")
-    import keras  # noqa: F401
-
-    stages.done("import keras")
+    stages.done("import TensorFlow, Keras")
     _train(given, stages)
     serve(parent, lambda: stages.seconds)
 

@@ -21,7 +21,7 @@ from trainer.topology import Topology
 
 
 def main() -> None:
-    """Measures, by request, seconds of a real step, of telling about one, and the idle bar's share of the time."""
+    """Measures, by request: seconds of a step, of one in parts, of telling about one; the idle bar's share of time."""
     given, parent = settings(), Parent()
     os.environ[DIRECTORY_VARIABLE] = tempfile.mkdtemp(prefix="cxr-bench-metrics-")
     from trainer import runtime
@@ -49,6 +49,13 @@ def main() -> None:
             read(run.step(batch, _draw(run, 0, 0), 1e-4, False))
         return (time.perf_counter() - began) / count
 
+    def in_parts(count: int) -> float:
+        began = time.perf_counter()
+        for _ in range(count):
+            *_, last = run.step.in_parts(batch, _draw(run, 0, 0), 1e-4, False)
+            read(last)
+        return (time.perf_counter() - began) / count
+
     def tell(count: int) -> float:
         began = time.perf_counter()
         for number in range(count):
@@ -66,8 +73,9 @@ def main() -> None:
         time.sleep(count / 10)
         return (time.process_time() - busy) / (time.perf_counter() - began)
 
-    ways = {"step": step, "tell": tell, "idle": idle}
+    ways = {"step": step, "in parts": in_parts, "tell": tell, "idle": idle}
     tell(100)
+    in_parts(1)
     serve(parent, lambda way, count: {"value": ways[way](count)})
     bar.__exit__(None, None, None)
 
