@@ -35,7 +35,7 @@ class AdamW:
             rate = tf.cast(learning_rate, variable.dtype)
             count = tf.cast(self.updates, variable.dtype)
             if self._config.weight_decay and variable.shape.rank >= 2:
-                variable.assign_sub(variable * rate * self._config.weight_decay)
+                variable.assign(variable * (1.0 - rate * self._config.weight_decay))
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=self._first[name].handle,

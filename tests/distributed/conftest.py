@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -43,7 +43,9 @@ class Job:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.kill()
         self.process.wait()
         self._listener.join(PATIENCE_SECONDS)
@@ -140,7 +142,7 @@ def start_job(small_sets: Path) -> StartJob:
 
 
 @pytest.fixture(scope="session")
-def start_program() -> Iterator[object]:
+def start_program() -> Callable[..., Job]:
     """Starts one of the programs beside this file with its own arguments."""
 
     def start(name: str, folder: Path, *arguments: str, **environment: str) -> Job:

@@ -22,7 +22,7 @@ def outer(start_job, tmp_path_factory: pytest.TempPathFactory):
         job.hears(r"step 3/19")
         ranks = job.ranks()
         cores = {rank: set(process.cpu_affinity()) for rank, process in ranks.items()}
-        ranks[1].send_signal(signal.SIGTERM)
+        ranks[0].send_signal(signal.SIGTERM)
         job.code()
         yield job, cores
 
