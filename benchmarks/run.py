@@ -1,6 +1,8 @@
 """Runs the benchmarks, prints a table of each, and keeps them as JSON: ``python -m benchmarks.run [NAME...]``."""
 
 import argparse
+import signal
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +25,8 @@ _HEADER = ("measured", "medians of the sides", "result", "target", "met")
 def main() -> None:
     """Parses and calls."""
     arguments = _arguments()
+    # So that a benchmark that is stopped lets go of its processes, most of which stand still.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = arguments.names or list(BENCHMARKS)
     folder = _QUICK_FOLDER if arguments.quick else FOLDER
     if arguments.markdown:

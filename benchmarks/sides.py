@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -111,9 +112,13 @@ class Side:
         return [json.loads(line) for line in lines]
 
     def _failure(self) -> RuntimeError:
+        for process in self._processes:
+            process.terminate()
         tail = self._log.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:]
         return RuntimeError(f"{self._name} ended; its log {self._log} ends in:\n{tail}")
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in self.pids:
-            os.kill(pid, number)
+            # A rank that has ended because another did is told of by the answer that is missing.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
