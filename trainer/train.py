@@ -79,7 +79,8 @@ def _train_epoch(run: Run, monitor: Monitor, asked: "Asked") -> bool:
         if measured.stop:
             return True
         every = run.config.checkpoint.every_steps
-        if every and run.state.step % every == 0:
+        # The epoch's end saves by itself.
+        if every and run.state.step % every == 0 and number + 1 < plan.batches:
             _save(run, monitor)
             monitor.timer.start()
     return False

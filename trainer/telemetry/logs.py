@@ -106,7 +106,10 @@ class Progress:
         self._description, self._total, self._unit = description, total, unit
         self._console, self._clock = console, clock
         self._done = 0
-        self._bars = Bars(*_columns(), console=console, transient=True, disable=not console.is_terminal)
+        # At rich's ten times a second, its thread takes 1 % of a core from the ranks.
+        self._bars = Bars(
+            *_columns(), console=console, transient=True, disable=not console.is_terminal, refresh_per_second=2
+        )
         self._task = self._bars.add_task(description, total=total, state="")
 
     def __enter__(self) -> Self:
