@@ -1,6 +1,6 @@
 """What ranks do together. The only file that imports Horovod's TensorFlow binding.
 
-Horovod's Keras wrappers do not average on Keras 3, and say nothing; here every variable is averaged by a named
+Horovod's Keras wrappers do not average on Keras 3, and say nothing; here every gradient is summed by a named
 allreduce in the graph, and the start of a run proves it.
 """
 
@@ -23,8 +23,8 @@ class Collectives(Protocol):
 
     topology: Topology
 
-    def average(self, tensors: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
-        """Each tensor's mean over ranks (in graph, not differentiated); names tell tensors apart across ranks."""
+    def allreduce(self, tensors: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
+        """Each tensor's sum over ranks (in graph, not differentiated); names tell tensors apart across ranks."""
 
     def average_in_model(self, tensor: tf.Tensor, name: str) -> tf.Tensor:
         """A tensor's mean over ranks, differentiable: for synchronised batch norm."""
@@ -44,7 +44,7 @@ class SingleRank:
 
     topology = Topology()
 
-    def average(self, tensors: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:  # noqa: ARG002
+    def allreduce(self, tensors: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:  # noqa: ARG002
         """The tensors themselves."""
         return list(tensors)
 
@@ -76,13 +76,14 @@ class HorovodRanks:
         self._compression = {"none": hvd.Compression.none, "fp16": hvd.Compression.fp16}[config.compression]
         self._gathers = 0
 
-    def average(self, tensors: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
+    def allreduce(self, tensors: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
         """One named allreduce a tensor; Horovod fuses those that are ready together."""
-        return [self._average(tensor, name) for tensor, name in zip(tensors, names, strict=True)]
+        return [self._sum(tensor, name) for tensor, name in zip(tensors, names, strict=True)]
 
-    def _average(self, tensor: tf.Tensor, name: str) -> tf.Tensor:
+    def _sum(self, tensor: tf.Tensor, name: str) -> tf.Tensor:
+        # A sum, because Horovod's average is one more pass over all gradients, and a step divides by the films anyway.
         compression = self._compression if name.startswith("gradient/") else self._hvd.Compression.none
-        return self._hvd.allreduce(tensor, name=name, op=self._hvd.Average, compression=compression)
+        return self._hvd.allreduce(tensor, name=name, op=self._hvd.Sum, compression=compression)
 
     def average_in_model(self, tensor: tf.Tensor, name: str) -> tf.Tensor:
         """An uncompressed allreduce, whose gradient is an allreduce again."""
@@ -150,15 +151,15 @@ def start(topology: Topology, config: CollectivesConfig) -> Collectives:
 
 
 def self_test(ranks: Collectives) -> None:
-    """Proves that averaging averages: the mean of the ranks' numbers is (n - 1) / 2. Raises SelfTestError."""
+    """Proves that ranks add up: the sum of the ranks' numbers is n (n - 1) / 2. Raises SelfTestError."""
     topology = ranks.topology
-    measured = float(tf.function(ranks.average)([tf.constant(float(topology.rank))], ["self_test"])[0])
-    expected = (topology.world_size - 1) / 2
+    measured = float(tf.function(ranks.allreduce)([tf.constant(float(topology.rank))], ["self_test"])[0])
+    expected = topology.world_size * (topology.world_size - 1) / 2
     _together(
         ranks,
         measured == expected,
         SelfTestError(
-            "collectives", measured, f"is not the mean of the ranks' numbers, {expected}", "ranks do not average: stop"
+            "collectives", measured, f"is not the sum of the ranks' numbers, {expected}", "ranks do not average: stop"
         ),
     )
 

@@ -1,4 +1,4 @@
-"""One training step as a graph: local gradients, their average over ranks, a finite check, one update."""
+"""One training step as a graph: local gradients, their sum over ranks, a finite check, one update."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Draw(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a rank brings to the average: gradients of its loss sum, moving statistics, and scalar sums."""
+    """What a rank brings to the allreduce: gradients of its loss sum, moving statistics, and scalar sums."""
 
     gradients: list[tf.Tensor]
     statistics: list[tf.Tensor]
@@ -50,8 +50,8 @@ class Measured:
 class TrainingStep:
     """The step of one model on this rank's slots of each global batch.
 
-    ``step(batch, ...)`` runs it as one graph. ``gradients``, ``average`` and ``update`` are the same graph in three
-    parts, for timing them apart.
+    ``step(batch, ...)`` runs it as one graph, which calls the graphs ``gradients``, ``allreduce`` and ``update``:
+    traced once, they can also be run one after the other, to be timed apart.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class TrainingStep:
         self._names = [f"gradient/{each.path}" for each in model.trainable_variables]
         self._names += [f"statistic/{each.path}" for each in model.non_trainable_variables]
         self.gradients = tf.function(self._gradients)
-        self.average = tf.function(self._average)
+        self.allreduce = tf.function(self._allreduce)
         self.update = tf.function(self._update)
         self._whole = tf.function(self._step)
 
@@ -76,7 +76,7 @@ class TrainingStep:
         """The same step as a generator that stops after each part is done; its last value is the measurement."""
         sums, before = self.gradients(batch, draw, self._scalar(stop))
         yield _wait(sums)
-        sums = self.average(sums)
+        sums = self.allreduce(sums)
         yield _wait(sums)
         yield self.update(sums, before, self._scalar(learning_rate))
 
@@ -84,8 +84,8 @@ class TrainingStep:
         return tf.constant(float(value), tf.float32)
 
     def _step(self, batch: Batch, draw: Draw, learning_rate: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
-        sums, before = self._gradients(batch, draw, stop)
-        return self._update(self._average(sums), before, learning_rate)
+        sums, before = self.gradients(batch, draw, stop)
+        return self.update(self.allreduce(sums), before, learning_rate)
 
     def _gradients(self, batch: Batch, draw: Draw, stop: tf.Tensor) -> tuple[Sums, list[tf.Tensor]]:
         """This rank's sums, and the moving statistics as they were, to go back to if the step is skipped."""
@@ -122,15 +122,16 @@ class TrainingStep:
         share = self._config.train.global_batch_size / self._ranks.topology.world_size
         return float(1.0 / (share * logits.shape[1]))
 
-    def _average(self, sums: Sums) -> Sums:
-        """The mean over ranks of everything a step needs, in one round."""
+    def _allreduce(self, sums: Sums) -> Sums:
+        """The sum over ranks of everything a step needs, of moving statistics the mean, in one round."""
         scalars = tf.stack([tf.cast(each, tf.float64) for each in (sums.loss, sums.weight, sums.stop)])
-        *means, scalars = self._ranks.average([*sums.gradients, *sums.statistics, scalars], [*self._names, "sums"])
+        *totals, scalars = self._ranks.allreduce([*sums.gradients, *sums.statistics, scalars], [*self._names, "sums"])
         count = len(sums.gradients)
-        return Sums(means[:count], means[count:], *tf.unstack(scalars))
+        means = [each / tf.cast(self._ranks.topology.world_size, each.dtype) for each in totals[count:]]
+        return Sums(totals[:count], means, *tf.unstack(scalars))
 
     def _update(self, sums: Sums, before: list[tf.Tensor], learning_rate: tf.Tensor) -> tf.Tensor:
-        """One update from the averages, or none if any is not finite; the same on every rank.
+        """One update from the sums, or none if any is not finite; the same on every rank.
 
         The loss is the sum over films over the global sum of weights, never a mean of means.
         """

@@ -10,15 +10,15 @@ RANK_1_DIFFERS = "'rank 1' differs from the other ranks; give every rank the sam
 
 
 def test_ranks_that_do_not_average_are_stopped_at_the_start(start_job, tmp_path: Path) -> None:
-    with start_job("train", tmp_path, altered="average_nothing") as job:
+    with start_job("train", tmp_path, altered="sum_nothing") as job:
         assert job.code() == 5
         assert job.lines == [
-            "rank 0: collectives: 0.0 is not the mean of the ranks' numbers, 0.5; ranks do not average: stop"
+            "rank 0: collectives: 0.0 is not the sum of the ranks' numbers, 1.0; ranks do not average: stop"
         ]
 
 
 def test_gradients_that_are_not_averaged_are_named_after_the_first_step(start_job, tmp_path: Path) -> None:
-    with start_job("train", tmp_path, altered="average_no_gradient") as job:
+    with start_job("train", tmp_path, altered="sum_no_gradient") as job:
         assert job.code() == 5
         assert not any("step 1/" in line for line in job.lines), job.said
         assert [line for line in job.lines if line.startswith("rank ")] == [f"rank 0: weights: {RANK_1_DIFFERS}"]

@@ -186,9 +186,9 @@ class PeersThatOnlyFill:
     def __init__(self, world_size: int) -> None:
         self.topology = Topology(0, world_size, 0, world_size)
 
-    def average(self, tensors: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
+    def allreduce(self, tensors: Sequence[tf.Tensor], names: Sequence[str]) -> list[tf.Tensor]:
         assert len(set(names)) == len(tensors)
-        return [each / tf.cast(self.topology.world_size, each.dtype) for each in tensors]
+        return list(tensors)
 
 
 @pytest.mark.parametrize("world_size", [2, 4])

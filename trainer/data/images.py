@@ -66,11 +66,11 @@ def encode(image: Pixels, encoding: Encoding, jpeg_quality: int) -> bytes:
 
 
 def decode_stored(data: bytes | memoryview, encoding: Encoding, out: Pixels) -> None:
-    """Decodes what ``encode`` made into ``out``, uint8 [height, width] of the stored size."""
+    """Decodes what ``encode`` made into ``out``, uint8 [height, width] of the stored size, contiguous."""
     if encoding == "raw":
         out[...] = np.frombuffer(data, dtype=np.uint8).reshape(out.shape)
     elif encoding == "jpeg":
-        out[...] = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]
+        simplejpeg.decode_jpeg(data, "GRAY", buffer=out)
     else:
         with Image.open(io.BytesIO(data)) as image:
             out[...] = np.asarray(image)

@@ -1,8 +1,11 @@
 """From a plan to batches on their way to the device: one gather a batch, uint8, one channel, read ahead."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +15,12 @@ from trainer.config import DataConfig
 from trainer.data.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
 from trainer.data.plan import EpochPlan, Slots, scoring_batch
 from trainer.data.shards import ShardReader
-from trainer.errors import CxrError
 
-# TensorFlow takes over an array without a copy if it starts on this boundary, bytes.
+# Bytes; TensorFlow's kernels may take it for granted that a tensor starts on this boundary.
 _ALIGNMENT = 64
+
+
+Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 class Batch(NamedTuple):
@@ -37,16 +42,19 @@ class FilmSet:
         self._readers = [ShardReader(directory, self.manifest, i) for i in range(len(self.manifest.shards))]
         self.records_per_shard = tuple(shard.records for shard in self.manifest.shards)
 
-    def gather(self, slots: Slots) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    def gather(self, slots: Slots) -> Arrays:
         """The arrays of a Batch."""
-        count = len(slots.shard)
-        images = _aligned(count, self.manifest.image.height, self.manifest.image.width, 1)
-        labels = np.empty((count, len(self.manifest.classes)), dtype=np.float32)
-        for row, (shard, record) in enumerate(zip(slots.shard.tolist(), slots.record.tolist(), strict=True)):
-            reader = self._readers[shard]
-            reader.image_into(record, images[row, :, :, 0])
-            labels[row] = reader.label(record)
-        return images, labels, slots.weight
+        count, image = len(slots.shard), self.manifest.image
+        films = [(self._readers[shard], record) for shard, record in zip(*slots.places(), strict=True)]
+        images = _aligned(count, image.height, image.width, 1)
+        if image.encoding == "raw":
+            # One call copies them all.
+            np.concatenate([reader.image(record) for reader, record in films], out=images.reshape(-1))
+        else:
+            for row, (reader, record) in enumerate(films):
+                reader.image_into(record, images[row, :, :, 0])
+        labels = np.concatenate([reader.label(record) for reader, record in films]).view("<f4")
+        return images, labels.reshape(count, -1), slots.weight
 
     def labels(self) -> npt.NDArray[np.float32]:
         """Every film's labels, float32 [films, classes], NaN unknown, in the set's order."""
@@ -66,52 +74,39 @@ def training_batches(
     films: FilmSet, plan: EpochPlan, slots: range, *, first_batch: int, config: DataConfig
 ) -> Iterator[Batch]:
     """Batches ``first_batch`` and on of an epoch, for this rank's run of slots. Raises DataError on a damaged set."""
-    return _batches(films, range(first_batch, plan.batches), lambda batch: plan.slots(batch, slots), len(slots), config)
+    return _batches(films, range(first_batch, plan.batches), lambda batch: plan.slots(batch, slots), config)
 
 
 def scoring_batches(films: FilmSet, batches: range, *, batch_size: int, config: DataConfig) -> Iterator[Batch]:
     """Whole batches of a scoring pass. Raises DataError on a damaged set."""
-    return _batches(
-        films, batches, lambda batch: scoring_batch(films.records_per_shard, batch, batch_size), batch_size, config
-    )
+    return _batches(films, batches, lambda batch: scoring_batch(films.records_per_shard, batch, batch_size), config)
 
 
-def _batches(
-    films: FilmSet, batches: range, slots: Callable[[int], Slots], size: int, config: DataConfig
-) -> Iterator[Batch]:
-    raised: list[CxrError] = []
-
-    def arrays(number: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-        try:
-            return films.gather(slots(int(number)))
-        except CxrError as error:
-            raised.append(error)
-            raise
-
+def _batches(films: FilmSet, batches: range, slots: Callable[[int], Slots], config: DataConfig) -> Iterator[Batch]:
+    """In order, with ``prefetch_batches`` in the making or made while the consumer computes."""
+    readers = ThreadPoolExecutor(config.reader_threads, thread_name_prefix="reader")
+    ahead: deque[Future[Batch]] = deque()
     try:
-        yield from _dataset(films.manifest, batches, arrays, size, config)
-    except tf.errors.OpError:
-        # TensorFlow makes every exception of a reader an error of its own, which no longer names key and cure.
-        if raised:
-            raise raised[0] from None
-        raise
+        for number in batches:
+            ahead.append(readers.submit(lambda each: _on_device(films.gather(slots(each))), number))
+            if len(ahead) > config.prefetch_batches:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        readers.shutdown(cancel_futures=True)
 
 
-def _dataset(
-    manifest: Manifest, batches: range, arrays: Callable[[Any], Any], size: int, config: DataConfig
-) -> tf.data.Dataset:
-    def gather(batch: tf.Tensor) -> Batch:
-        images, labels, weights = tf.numpy_function(arrays, [batch], (tf.uint8, tf.float32, tf.float32))
-        return Batch(
-            tf.ensure_shape(images, (size, manifest.image.height, manifest.image.width, 1)),
-            tf.ensure_shape(labels, (size, len(manifest.classes))),
-            tf.ensure_shape(weights, (size,)),
-        )
+def _on_device(arrays: Arrays) -> Batch:
+    images, labels, weights = arrays
+    # Shares the memory of the images, which tf.constant would copy; on a GPU they are copied to it from this thread.
+    shared = tf.experimental.dlpack.from_dlpack(images.__dlpack__())
+    return Batch(tf.identity(shared) if _has_gpu() else shared, tf.constant(labels), tf.constant(weights))
 
-    numbers = tf.data.Dataset.range(batches.start, batches.stop, batches.step)
-    return numbers.map(gather, num_parallel_calls=config.reader_threads, deterministic=True).prefetch(
-        config.prefetch_batches
-    )
+
+@cache
+def _has_gpu() -> bool:
+    return bool(tf.config.get_visible_devices("GPU"))
 
 
 def _aligned(*shape: int) -> npt.NDArray[np.uint8]:

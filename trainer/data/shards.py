@@ -95,6 +95,7 @@ class _Mapped:
     index: npt.NDArray[Any]
     image_offsets: list[int]
     image_bytes: list[int]
+    label_offsets: list[int]
 
 
 class ShardReader:
@@ -112,25 +113,21 @@ class ShardReader:
         self._opening = threading.Lock()
         self._opened: _Mapped | None = None
 
+    def image(self, record: int) -> Pixels:
+        """One film as it is stored, uint8 [bytes], not a copy."""
+        mapped = self._opened or self._mapped()
+        start = mapped.image_offsets[record]
+        return mapped.content[start : start + mapped.image_bytes[record]]
+
     def image_into(self, record: int, out: Pixels) -> None:
         """Copies or decodes one film into ``out``, uint8 [height, width]."""
-        mapped = self._mapped()
-        start = mapped.image_offsets[record]
-        end = start + mapped.image_bytes[record]
-        if self._encoding == "raw":
-            out[...] = mapped.content[start:end].reshape(out.shape)
-        else:
-            decode_stored(mapped.memory[start:end], self._encoding, out)
+        decode_stored(self.image(record).data, self._encoding, out)
 
-    def images_into(self, records: Sequence[int], out: Pixels) -> None:
-        """Copies or decodes films into ``out``, uint8 [len(records), height, width]."""
-        for record, film in zip(records, out, strict=True):
-            self.image_into(record, film)
-
-    def label(self, record: int) -> Floats:
-        """The labels of one film: float32 [classes], NaN where unknown."""
-        start = int(self._mapped().index["label_offset"][record])
-        return _floats(self._mapped().content[start : start + 4 * self._classes])
+    def label(self, record: int) -> Pixels:
+        """The labels of one film as they are stored, uint8 [4 * classes] of float32, NaN where unknown; not a copy."""
+        mapped = self._opened or self._mapped()
+        start = mapped.label_offsets[record]
+        return mapped.content[start : start + 4 * self._classes]
 
     def labels(self, records: Sequence[int]) -> Floats:
         """The labels of films: float32 [len(records), classes], NaN where unknown."""
@@ -165,7 +162,8 @@ class ShardReader:
         index = np.load(io.BytesIO(index_file), allow_pickle=False)
         memory = memoryview(_verified(self._path, self._info.sha256))
         offsets, sizes = index["image_offset"].tolist(), index["image_bytes"].tolist()
-        return _Mapped(np.frombuffer(memory, dtype=np.uint8), memory, index, offsets, sizes)
+        labels = index["label_offset"].tolist()
+        return _Mapped(np.frombuffer(memory, dtype=np.uint8), memory, index, offsets, sizes, labels)
 
 
 def _index_row(start: int, size: int, example: EncodedExample) -> tuple[int, ...]:

@@ -39,26 +39,26 @@ def record_films() -> None:
     EpochPlan.slots = slots
 
 
-def average_nothing() -> None:
-    """Averaging gives back what it was given."""
+def sum_nothing() -> None:
+    """The allreduce gives back what it was given."""
     from trainer.collectives import HorovodRanks
 
-    def average(_self: Any, tensors: Any, _names: Any) -> Any:
+    def allreduce(_self: Any, tensors: Any, _names: Any) -> Any:
         return list(tensors)
 
-    HorovodRanks.average = average
+    HorovodRanks.allreduce = allreduce
 
 
-def average_no_gradient() -> None:
-    """Averaging leaves out the gradients alone, as Horovod's Keras wrappers do on Keras 3."""
+def sum_no_gradient() -> None:
+    """The allreduce leaves out the gradients alone, as Horovod's Keras wrappers do on Keras 3."""
     from trainer.collectives import HorovodRanks
 
-    average = HorovodRanks._average
+    sum_over_ranks = HorovodRanks._sum
 
-    def average_others(self: Any, tensor: Any, name: str) -> Any:
-        return tensor if name.startswith("gradient/") else average(self, tensor, name)
+    def sum_others(self: Any, tensor: Any, name: str) -> Any:
+        return tensor if name.startswith("gradient/") else sum_over_ranks(self, tensor, name)
 
-    HorovodRanks._average = average_others
+    HorovodRanks._sum = sum_others
 
 
 def another_setting() -> None:
@@ -123,8 +123,8 @@ ALTERATIONS: dict[str, Callable[[], None]] = {
     for each in (
         nothing,
         record_films,
-        average_nothing,
-        average_no_gradient,
+        sum_nothing,
+        sum_no_gradient,
         another_setting,
         unreadable_film,
         nan_gradient,

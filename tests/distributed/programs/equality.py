@@ -82,7 +82,7 @@ def opened(config: Config, ranks: Collectives) -> Run:
 def averaged(run: Run, number: int) -> dict[str, np.ndarray]:
     """The gradients by variable, averaged over ranks and divided by the sum of weights."""
     sums, _ = run.step.gradients(batch_of(run, number), draw_of(run, number), tf.constant(0.0))
-    return by_variable(run, run.step.average(sums))
+    return by_variable(run, run.step.allreduce(sums))
 
 
 def distance_from_whole(run: Run, number: int) -> float:

@@ -109,7 +109,8 @@ def test_every_film_is_in_one_set_with_its_pixels_labels_and_patient(prepared: P
         for reader in readers(prepared / split):
             names = reader.ids()
             out = np.empty((len(names), SIDE, SIDE), np.uint8)
-            reader.images_into(range(len(names)), out)
+            for record, film in enumerate(out):
+                reader.image_into(record, film)
             for name, image, label in zip(names, out, reader.labels(range(len(names))), strict=True):
                 findings = ("Mass", "Hernia"), ("No Finding",), ("Edema",)
                 expected = findings[ALL_FILMS.index(name) % 3]
