@@ -1,5 +1,5 @@
 # cxr-train. `make demo` tries everything on phantom films; `make test` proves it. Both set up what they need.
-.PHONY: demo test lint format bench docs env clean
+.PHONY: demo test lint format bench docs chart env clean
 
 UV := .uv/bin/uv
 RUN := .venv/bin
@@ -17,6 +17,7 @@ demo: env
 
 test: env lint
 	$(RUN)/pytest tests/unit -n 2
+	$(RUN)/pytest tests/chart -n 2
 	$(RUN)/pytest tests/distributed
 
 lint: env
@@ -34,6 +35,10 @@ bench: env .bench/torch/done
 
 docs: env
 	$(RUN)/python -c 'from trainer.telemetry.catalog import markdown; print(markdown(), end="")' > docs/metrics.md
+
+# helm/values.schema.json and helm/README.md, from the trainer's settings and the comments in helm/values.yaml.
+chart: env
+	$(RUN)/python -m helm.generate
 
 # Horovod has no wheel: `uv sync` compiles it against TensorFlow, once, with MPI where mpicxx exists. A copy that was
 # compiled on this machine before Open MPI came (or went) is compiled again.

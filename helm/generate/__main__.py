@@ -1,4 +1,4 @@
-"""``python -m helm.generate``: writes what is generated in the chart; with ``--check``, exits 1 if a file is not as it should be."""
+"""``python -m helm.generate`` writes what is generated in the chart; ``--check`` exits 1 where that was forgotten."""
 
 import sys
 from pathlib import Path

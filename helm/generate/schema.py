@@ -75,7 +75,7 @@ def _with_references(node: Any) -> Any:
 
 
 def _kubernetes(names: Iterator[str]) -> Iterator[tuple[str, Schema]]:
-    """The types named, and all that they are made of; without their descriptions, which are longer than all the rest."""
+    """The types named, and all that they are made of; without descriptions, which are longer than all the rest."""
     file = importlib.resources.files("kubernetes_validate").joinpath(KUBERNETES)
     known: Mapping[str, Schema] = json.loads(file.read_text(encoding="utf-8"))["$defs"]
     waiting, seen = list(names), set()

@@ -3,10 +3,13 @@
 {{- define "cxr-train.checks.removed" -}}
 {{- range $key, $cure := .Files.Get "removed.yaml" | fromYaml -}}
   {{- $node := $.Values -}}
+  {{- $given := true -}}
   {{- range splitList "." $key -}}
-    {{- $node = ternary (get ($node | default dict) .) "" (and (kindIs "map" $node) (hasKey $node .)) -}}
+    {{- $given = and $given (hasKey $node .) -}}
+    {{- $below := ternary (get $node .) dict $given -}}
+    {{- $node = ternary $below dict (kindIs "map" $below) -}}
   {{- end -}}
-  {{- if $node }}{{ fail (printf "%s is gone: %s" $key $cure) }}{{ end -}}
+  {{- if $given }}{{ fail (printf "%s is gone: %s" $key $cure) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 

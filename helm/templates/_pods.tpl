@@ -165,7 +165,7 @@ spec:
   topologySpreadConstraints:
     {{- $workers := dict "matchLabels" (merge (dict "app.kubernetes.io/component" "worker") (include "cxr-train.selector" $.root | fromYaml)) }}
     {{- range . }}
-    - {{- merge (deepCopy .) (dict "labelSelector" $workers) | toYaml | nindent 6 }}
+    - {{- ternary . (merge (dict "labelSelector" $workers) .) (hasKey . "labelSelector") | toYaml | nindent 6 }}
     {{- end }}
   {{- end }}
   {{- if $phantom }}
