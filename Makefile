@@ -35,6 +35,7 @@ bench: env .bench/torch/done
 
 docs: env
 	$(RUN)/python -c 'from trainer.telemetry.catalog import markdown; print(markdown(), end="")' > docs/metrics.md
+	$(RUN)/python -m helm.generate.dashboards
 
 # helm/values.schema.json and helm/README.md, from the trainer's settings and the comments in helm/values.yaml.
 chart: env
