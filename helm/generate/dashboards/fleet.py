@@ -52,13 +52,13 @@ def fleet() -> dashboard.Dashboard:
 
 
 def _totals() -> list[Panel]:
-    failed = f'count(kube_job_failed{{{LAUNCHERS}, condition="true"}} == 1)'
+    failed = _count(f'kube_job_failed{{{LAUNCHERS}, condition="true"}} == 1')
     return [
         number(
             "Jobs training",
             "Jobs whose loop runs now.",
             "none",
-            Query(f"count({JOBS.job(catalog.TRAINING)} == 1)"),
+            Query(_count(f"{JOBS.job(catalog.TRAINING)} == 1")),
             width=4,
         ),
         number("Ranks", "Ranks of all jobs.", "none", Query(f"sum({JOBS.job(catalog.WORLD_SIZE)})"), width=4),
@@ -74,7 +74,7 @@ def _totals() -> list[Panel]:
             "Jobs that wait for films",
             "Jobs that spend more than a fifth of their step time waiting for input.",
             "none",
-            Query(f"count({JOBS.input_share()} > 0.2)"),
+            Query(_count(f"{JOBS.input_share()} > 0.2")),
             width=4,
             thresholds=limits((None, GREEN), (1, ORANGE)),
         ),
@@ -82,7 +82,7 @@ def _totals() -> list[Panel]:
             "Jobs with too few ranks",
             "Jobs that train with fewer ranks than they asked for.",
             "none",
-            Query(f"count({JOBS.job(catalog.WORLD_SIZE)} < {JOBS.job(catalog.WORLD_SIZE_WANTED)})"),
+            Query(_count(f"{JOBS.job(catalog.WORLD_SIZE)} < {JOBS.job(catalog.WORLD_SIZE_WANTED)}")),
             width=4,
             thresholds=limits((None, GREEN), (1, ORANGE)),
         ),
@@ -95,6 +95,11 @@ def _totals() -> list[Panel]:
             thresholds=limits((None, GREEN), (1, RED)),
         ),
     ]
+
+
+def _count(series: str) -> str:
+    """How many there are, 0 if none."""
+    return f"count({series}) or vector(0)"
 
 
 def _table() -> Panel:

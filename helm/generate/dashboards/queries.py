@@ -71,6 +71,15 @@ class Selected:
         parts = [self.input_seconds(), self.compute_seconds(), self.allreduce_seconds()]
         return f"clamp_min({self.step_seconds()} - {' - '.join(parts)}, 0)"
 
+    def phases(self) -> dict[str, str]:
+        """By rank: what a step is made of, by name."""
+        return {
+            "compute": self.compute_seconds(),
+            "allreduce wait": self.allreduce_seconds(),
+            "input wait": self.input_seconds(),
+            "rest": self.rest_seconds(),
+        }
+
     def job_step_seconds(self) -> str:
         """By job: a step, averaged over the ranks."""
         return f"avg by ({JOB}) ({self.rate(STEP_SECONDS, '_sum')} / {self.rate(STEP_SECONDS, '_count')})"

@@ -7,7 +7,11 @@ from helm.generate.dashboards.panels import GREEN, ORANGE, RED, Panel, Query, ba
 from helm.generate.dashboards.queries import JOB, Selected
 from trainer.telemetry import catalog
 
-JOBS = Selected('namespace="$namespace", release="$release", job_name="$job"')
+_CHOSEN = 'namespace="$namespace", release="$release", job_name="$job"'
+JOBS = Selected(_CHOSEN)
+
+# For single numbers: phases are sampled in few steps, and a number that jumps says little.
+NOW = Selected(_CHOSEN, window="5m")
 
 
 def training() -> dashboard.Dashboard:
@@ -36,30 +40,30 @@ def training() -> dashboard.Dashboard:
 
 
 def _now() -> list[Panel]:
-    lost = f"({JOBS.steps_at_risk()}) * {JOBS.job_step_seconds()}"
-    missing = f"{JOBS.job(catalog.WORLD_SIZE_WANTED)} - {JOBS.job(catalog.WORLD_SIZE)}"
+    lost = f"({NOW.steps_at_risk()}) * {NOW.job_step_seconds()}"
+    missing = f"{NOW.job(catalog.WORLD_SIZE_WANTED)} - {NOW.job(catalog.WORLD_SIZE)}"
     return [
-        number("Done", "Part of the job's steps that are done.", "percentunit", Query(JOBS.progress()), decimals=0),
-        number("Time left", "What the remaining steps take at the present pace.", "s", Query(JOBS.seconds_left())),
+        number("Done", "Part of the job's steps that are done.", "percentunit", Query(NOW.progress()), decimals=0),
+        number("Time left", "What the remaining steps take at the present pace.", "s", Query(NOW.seconds_left())),
         number(
             "Speed",
             "Films of all ranks in a second of steps; pauses for validation and checkpoints are left out.",
             "suffix: films/s",
-            Query(JOBS.films_per_step_second()),
+            Query(NOW.films_per_step_second()),
             decimals=0,
         ),
         number(
             "Mean AUROC",
             "Mean over the findings at the last validation; 0.5 is chance.",
             "none",
-            Query(JOBS.job(catalog.VALIDATION_AUROC_MEAN)),
+            Query(NOW.job(catalog.VALIDATION_AUROC_MEAN)),
             decimals=3,
         ),
         number(
             "Waiting for films",
             "Part of the ranks' step time spent waiting for input.",
             "percentunit",
-            Query(JOBS.input_share()),
+            Query(NOW.input_share()),
             decimals=0,
             thresholds=limits((None, GREEN), (0.1, ORANGE), (0.2, RED)),
         ),
@@ -74,7 +78,7 @@ def _now() -> list[Panel]:
             "Starts before this one",
             "Attempts in this run's folder before the present one.",
             "none",
-            Query(JOBS.job(catalog.RESTARTS)),
+            Query(NOW.job(catalog.RESTARTS)),
             decimals=0,
             thresholds=limits((None, GREEN), (1, ORANGE), (3, RED)),
         ),
@@ -156,13 +160,7 @@ def _speed() -> list[Panel]:
 
 
 def _ranks() -> list[Panel]:
-    phases = {
-        "compute": JOBS.compute_seconds(),
-        "allreduce wait": JOBS.allreduce_seconds(),
-        "input wait": JOBS.input_seconds(),
-        "rest": JOBS.rest_seconds(),
-    }
-    averaged = [Query(f"avg by ({JOB}) ({expression})", name) for name, expression in phases.items()]
+    averaged = [Query(f"avg by ({JOB}) ({expression})", name) for name, expression in JOBS.phases().items()]
     slow = limits((None, GREEN), (0.1, ORANGE), (0.2, RED))
     return [
         bars(
@@ -170,7 +168,7 @@ def _ranks() -> list[Panel]:
             "Seconds of a step. All end a step together: the slow rank is the one that waits least for the allreduce.",
             "s",
             "rank",
-            phases,
+            NOW.phases(),
         ),
         curves(
             "A step over time",
@@ -194,12 +192,12 @@ def _ranks() -> list[Panel]:
             "Seconds of a step by rank, and what the rank costs the others by its compute or its input.",
             ["pod", "rank"],
             {
-                "step": (JOBS.step_seconds(), "s"),
-                "compute": (JOBS.compute_seconds(), "s"),
-                "allreduce wait": (JOBS.allreduce_seconds(), "s"),
-                "input wait": (JOBS.input_seconds(), "s"),
-                "costs by compute": (JOBS.excess("compute"), "percentunit"),
-                "costs by input": (JOBS.excess("input"), "percentunit"),
+                "step": (NOW.step_seconds(), "s"),
+                "compute": (NOW.compute_seconds(), "s"),
+                "allreduce wait": (NOW.allreduce_seconds(), "s"),
+                "input wait": (NOW.input_seconds(), "s"),
+                "costs by compute": (NOW.excess("compute"), "percentunit"),
+                "costs by input": (NOW.excess("input"), "percentunit"),
             },
             width=12,
             warn={"costs by compute": slow, "costs by input": slow},
