@@ -50,7 +50,7 @@ securityContext:
 terminationMessagePolicy: FallbackToLogsOnError
 {{- end -}}
 
-{{/* Which job this pod is of, the user's own variables, and the store's credentials. */}}
+{{/* Which job this pod is of, and the user's own variables; CXR_TRAIN_PASS has `work` hand them on to the ranks. */}}
 {{- define "cxr-train.container.env" -}}
 env:
   {{- if .job }}
@@ -62,12 +62,19 @@ env:
   - {name: CXR_TRAIN_RANKS_PER_WORKER, value: {{ include "cxr-train.ranksPerWorker" .root | quote }}}
   {{- end }}
   {{- with .root.Values.extraEnv }}
+  {{- $names := list }}
+  {{- range . }}{{ $names = append $names .name }}{{ end }}
+  - {name: CXR_TRAIN_PASS, value: {{ join "," $names | quote }}}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .root.Values.existingSecret }}
+{{- end -}}
+
+{{/* The store's credentials, for who reads or writes films and checkpoints. */}}
+{{- define "cxr-train.container.secret" -}}
+{{- with .root.Values.existingSecret -}}
 envFrom:
   - secretRef: {name: {{ . }}}
-{{- end }}
+{{- end -}}
 {{- end -}}
 
 {{/* The settings, and what is writable on a read-only root. */}}
@@ -192,6 +199,7 @@ spec:
       {{- include "cxr-train.container.common" . | nindent 6 }}
       command: [cxr-train, work, --config, /etc/cxr-train/config.yaml]
       {{- include "cxr-train.container.env" . | nindent 6 }}
+      {{- with include "cxr-train.container.secret" . }}{{ . | nindent 6 }}{{ end }}
       ports:
         - {name: ssh, containerPort: 2222}
         - {name: metrics, containerPort: {{ include "cxr-train.metricsPort" .root }}}

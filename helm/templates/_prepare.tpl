@@ -33,6 +33,7 @@ template:
         {{- include "cxr-train.container.common" . | nindent 8 }}
         command: [cxr-train, prepare, --config, /etc/cxr-train/config.yaml]
         {{- include "cxr-train.container.env" . | nindent 8 }}
+        {{- with include "cxr-train.container.secret" . }}{{ . | nindent 8 }}{{ end }}
         resources:
           {{- toYaml $values.prepare.resources | nindent 10 }}
         volumeMounts:

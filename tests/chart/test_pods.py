@@ -149,10 +149,21 @@ def test_films_in_a_store_need_no_volume(rendered: Any, variant: str) -> None:
     assert not {"data", "checkpoints"} & set(volumes(pod))
 
 
-def test_credentials_come_from_the_secret(rendered: Any) -> None:
+def test_credentials_reach_who_reads_films_and_nobody_else(rendered: Any) -> None:
+    for component in ("worker", "prepare"):
+        assert rendered["everything"].container(component)["envFrom"] == [{"secretRef": {"name": "store"}}]
+    for component in ("launcher", "test"):
+        assert "envFrom" not in rendered["everything"].container(component)
+    assert "envFrom" not in rendered["gcs"].container("worker")
+
+
+def test_variables_of_the_users_are_named_so_that_ranks_get_them(render: Any) -> None:
+    extra = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "b"}}}]
+    release = render({"extraEnv": extra})
     for component in ("launcher", "worker"):
-        assert rendered["s3"].container(component)["envFrom"] == [{"secretRef": {"name": "cxr-train-s3"}}]
-        assert "envFrom" not in rendered["gcs"].container(component)
+        assert environment(release.container(component))["CXR_TRAIN_PASS"] == "A,B"
+        assert release.container(component)["env"][-2:] == extra
+    assert "CXR_TRAIN_PASS" not in environment(render().container("worker"))
 
 
 def test_workload_identity_is_the_ranks(rendered: Any) -> None:
