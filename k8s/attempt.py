@@ -62,7 +62,8 @@ class Attempt:
     ) -> None:
         self._config, self._place, self._crew, self._plan = config, place, crew, plan
         self._progress, self._say, self._ssh, self._clock = progress, say, ssh, clock
-        self._uids = {each.index: crew.uid(each) for each in plan.members}
+        self.uids = {each.index: crew.uid(each) for each in plan.members}
+        """Of the pods on which it runs, by the workers' index."""
         self._pods = {each.index: each.pod for each in plan.members}
         self._outcome = Outcome(ranks=len(plan.members) * place.ranks_per_worker)
         self._ends: dict[int, RankEnd] = {}
@@ -186,9 +187,9 @@ class Attempt:
     def _lost(self) -> bool:
         """Whether a worker is; which one, and why, is kept."""
         for each in self._plan.members:
-            if each.pod and self._crew.uid(each) == self._uids[each.index]:
+            if each.pod and self._crew.uid(each) == self.uids[each.index]:
                 self._pods[each.index] = each.pod
-            why = self._crew.loss(each, self._uids[each.index])
+            why = self._crew.loss(each, self.uids[each.index])
             # A worker that leaves in order, its ranks gone with their checkpoint, is told by their ends.
             if why and not self._all_stopped():
                 last = self._pods[each.index]

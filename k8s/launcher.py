@@ -142,7 +142,9 @@ class Launcher:
             if found.kind == "permanent":
                 raise Permanent(found)
             self._count(found)
-            self._replace_lost(members, outcome)
+            if outcome.lost:
+                self._replace_silent(members, attempt.uids)
+            self.crew.replace_ended()
             # What is left of a failed attempt has nothing to save: its ranks step together, or not at all.
             grace = 0.0
 
@@ -189,13 +191,11 @@ class Launcher:
             }
         )
 
-    def _replace_lost(self, members: Sequence[Worker], outcome: Outcome) -> None:
-        if outcome.lost:
-            for each in members:
-                # One that has gone silent is no use, whatever it thinks of itself; its node may never answer.
-                if not each.on_line:
-                    self.crew.delete(each, None)
-        self.crew.replace_ended()
+    def _replace_silent(self, members: Sequence[Worker], uids: Mapping[int, str]) -> None:
+        """One that has gone silent is no use, whatever it thinks of itself. Its successor, if it has one, stays."""
+        for each in members:
+            if not each.on_line and self.crew.uid(each) == uids[each.index]:
+                self.crew.delete(each, None)
 
     def _refuse_signal(self, event: object) -> None:
         if isinstance(event, Asked):

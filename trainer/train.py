@@ -75,7 +75,9 @@ def _train_epoch(run: Run, monitor: Monitor, asked: "Asked") -> bool:
         measured = _step(run, monitor, batch, draw, stop=asked.now)
         run.state = replace(run.state, step=run.state.step + 1, batch=number + 1)
         if run.state.step == 1:
-            run.refuse_unequal_weights(run.snapshot().model)
+            weights = run.refuse_unequal_weights(run.snapshot().model)
+            if run.ranks.topology.world_size > 1:
+                log.info("weights are equal on all ranks, bit by bit: %s", weights)
         _tell(run, monitor, measured, plan, number, batch)
         if measured.stop:
             return True
