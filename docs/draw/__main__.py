@@ -24,7 +24,7 @@ from trainer.telemetry.catalog import STEPS
 _DASHBOARD = Path(__file__).parents[2] / "helm" / "dashboards" / "training.json"
 _COLUMNS, _WIDTH, _ROW_HEIGHT = 24, 16.0, 0.36
 _INK = "#24292f"
-_HEAD, _FOOT = 0.6, 0.45
+_HEAD, _FOOT = 0.6, 0.55
 
 # In inches, from the panel's edge to its axes: above, right, below, beside.
 _CHART_MARGINS = (0.42, 0.25, 0.6, 0.9)
@@ -40,8 +40,8 @@ def main() -> None:
     variables = {"namespace": labels["namespace"], "release": labels["release"], "job": labels["job_name"]}
     foot = (
         f"Job {labels['namespace']}/{labels['job_name']}, {given.where}, "
-        f"{datetime.fromtimestamp(span.end, UTC):%d %B %Y} (UTC). Drawn by docs/draw from the queries in "
-        f"helm/dashboards/{_DASHBOARD.name}, asked of the Prometheus that scraped the pods. This is not Grafana."
+        f"{datetime.fromtimestamp(span.end, UTC):%d %B %Y} (UTC).\nDrawn by docs/draw from the queries in "
+        f"helm/dashboards/{_DASHBOARD.name}, asked of the Prometheus that scraped it. This is not Grafana."
     )
     head = "   ".join(f"{name}: {value}" for name, value in variables.items())
     page = _page(filled(_DASHBOARD, variables, interval), source, span, head, foot)
@@ -82,7 +82,7 @@ def _page(panels: list[dict[str, Any]], source: Prometheus, span: Span, head: st
         inner = (left + beside, bottom + below, width - beside - right, tall - above - below)
         parts = [each / whole for each, whole in zip(inner, (_WIDTH, height) * 2, strict=True)]
         draw(panel, figure.add_axes((parts[0], parts[1], parts[2], parts[3])), source, span)
-    figure.text(0.0125, 0.2 / height, foot, fontsize=9, color="#57606a", va="center")
+    figure.text(0.0125, 0.26 / height, foot, fontsize=9, color="#57606a", va="center")
     return figure
 
 
