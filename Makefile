@@ -1,5 +1,5 @@
 # cxr-train. `make demo` tries everything on phantom films; `make test` proves it. Both set up what they need.
-.PHONY: demo test lint format bench docs env clean
+.PHONY: demo test lint format bench docs chart image env clean
 
 UV := .uv/bin/uv
 RUN := .venv/bin
@@ -17,6 +17,7 @@ demo: env
 
 test: env lint
 	$(RUN)/pytest tests/unit -n 2
+	$(RUN)/pytest tests/chart -n 2
 	$(RUN)/pytest tests/distributed
 
 lint: env
@@ -24,6 +25,7 @@ lint: env
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
+	$(RUN)/hadolint docker/Dockerfile
 
 format: env
 	$(RUN)/ruff check --fix .
@@ -34,6 +36,15 @@ bench: env .bench/torch/done
 
 docs: env
 	$(RUN)/python -c 'from trainer.telemetry.catalog import markdown; print(markdown(), end="")' > docs/metrics.md
+	$(RUN)/python -m helm.generate.dashboards
+
+# helm/values.schema.json and helm/README.md, from the trainer's settings and the comments in helm/values.yaml.
+chart: env
+	$(RUN)/python -m helm.generate
+
+# TARGET=gpu, PUSH=your.registry/cxr-train, TAG=...: docker/build says them all.
+image:
+	@docker/build
 
 # Horovod has no wheel: `uv sync` compiles it against TensorFlow, once, with MPI where mpicxx exists. A copy that was
 # compiled on this machine before Open MPI came (or went) is compiled again.

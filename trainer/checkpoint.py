@@ -61,6 +61,9 @@ class Commit:
     """What writing a checkpoint took."""
 
     folder: Path
+    step: int
+    time: float
+    """Unix time at the commit."""
     seconds: float
     size_bytes: int
 
@@ -81,7 +84,8 @@ def commit(directory: Path, checkpoint: Checkpoint, attempt: Attempt) -> Commit:
     attempt.refuse_if_older()
     write_durably(folder / "manifest.json", as_json({"attempt": attempt.number, "files": files}))
     _replace(final, folder)
-    return Commit(final, time.perf_counter() - began, sum(each["bytes"] for each in files.values()))
+    size_bytes = sum(each["bytes"] for each in files.values())
+    return Commit(final, checkpoint.state.step, time.time(), time.perf_counter() - began, size_bytes)
 
 
 def in_order(directory: Path) -> list[Path]:

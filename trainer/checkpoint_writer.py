@@ -29,6 +29,10 @@ class Writer:
         self._thread.start()
         return before
 
+    def finished(self) -> Commit | None:
+        """The Commit of what was begun, once it is done; never waits. Raises what hindered it."""
+        return None if self._thread is None or self._thread.is_alive() else self.wait()
+
     def wait(self) -> Commit | None:
         """Waits until what was begun is committed; raises what hindered it. None if nothing was under way."""
         if self._thread is None:

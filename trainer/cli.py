@@ -6,16 +6,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from trainer import ranks as local_ranks
 from trainer import settings
+from trainer.cli_cluster import add_cluster_verbs
 from trainer.config import Config
-from trainer.errors import CxrError, DataError, PeerLost, SelfTestError, Stopped
-from trainer.topology import Topology, films_per_rank, from_environment, is_rank
+from trainer.console import Debug, File, LogFormat, Set, console, errors_in_one_line, say, start_logs
+from trainer.topology import films_per_rank, from_environment, is_rank
 
 app = typer.Typer(
     help="Trains chest-film classifiers with ranks that provably average their gradients.",
@@ -24,10 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-File = Annotated[Path | None, typer.Option("--config", help="YAML laid over the defaults", show_default=False)]
-Set = Annotated[list[str] | None, typer.Option("--set", help="key.path=value laid over the file; repeatable")]
-Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
-LogFormat = Annotated[Literal["text", "json"], typer.Option("--log-format", help="of log lines")]
 Ranks = Annotated[int, typer.Option("--ranks", min=1, help="processes on this machine, each on cores of its own")]
 
 
@@ -42,9 +39,9 @@ def phantom(
     from trainer.data.phantom import write_phantoms
     from trainer.telemetry.logs import Progress
 
-    with _errors_in_one_line(debug):
+    with errors_in_one_line(debug):
         tree = settings.load(config, set_ or [])
-        with Progress("drawing", total=tree.phantom.films, unit="films", console=_console()) as bar:
+        with Progress("drawing", total=tree.phantom.films, unit="films", console=console()) as bar:
             write_phantoms(tree.phantom, directory, bar.advance)
 
 
@@ -55,12 +52,12 @@ def prepare(config: File = None, set_: Set = None, debug: Debug = False, log_for
     from trainer.labels import label_set
     from trainer.telemetry.logs import Progress
 
-    with _errors_in_one_line(debug):
+    with errors_in_one_line(debug):
         tree = settings.load(config, set_ or [])
-        _start_logs(log_format)
-        with Progress("preparing", total=None, unit="films", console=_console()) as bar:
+        start_logs(log_format)
+        with Progress("preparing", total=None, unit="films", console=console()) as bar:
             result = run(tree.prepare, label_set(tree.data.labels), bar.reach)
-        _say(result.summary())
+        say(result.summary())
 
 
 @app.command()
@@ -68,9 +65,9 @@ def train(
     config: File = None, set_: Set = None, ranks: Ranks = 1, debug: Debug = False, log_format: LogFormat = "text"
 ) -> None:
     """Trains, or goes on from the newest checkpoint; Ctrl-C stops it after a checkpoint."""
-    with _errors_in_one_line(debug):
+    with errors_in_one_line(debug):
         tree = settings.load(config, set_ or [])
-        _start_logs(log_format)
+        start_logs(log_format)
         if not is_rank(os.environ):
             films_per_rank(tree.train.global_batch_size, ranks)
         with _metrics_served(tree):
@@ -82,17 +79,20 @@ def evaluate(
     config: File = None, set_: Set = None, ranks: Ranks = 1, debug: Debug = False, log_format: LogFormat = "text"
 ) -> None:
     """Scores a checkpoint: AUROC with patient-level intervals, a score for every film, the training curves."""
-    with _errors_in_one_line(debug):
+    with errors_in_one_line(debug):
         tree = settings.load(config, set_ or [])
-        _start_logs(log_format)
+        start_logs(log_format)
         _on_ranks(tree, ranks, lambda: _evaluate_here(tree, log_format))
 
 
 @app.command(name="config")
 def show_config(config: File = None, set_: Set = None, debug: Debug = False) -> None:
     """Prints the whole configuration, merged and with comments."""
-    with _errors_in_one_line(debug):
+    with errors_in_one_line(debug):
         sys.stdout.write(settings.dump(settings.load(config, set_ or [])))
+
+
+add_cluster_verbs(app)
 
 
 def main() -> None:
@@ -109,7 +109,7 @@ def _train_here(tree: Config, log_format: Literal["text", "json"]) -> None:
         trained = run(tree, topology, watch)
     if topology.is_first:
         best = "" if trained.best_auroc is None else f", best validation AUROC {trained.best_auroc:.3f}"
-        _say(
+        say(
             f"trained {trained.steps} steps, {trained.films_per_second:.0f} films/s{best}; "
             f"checkpoints in {trained.directory}"
         )
@@ -138,9 +138,9 @@ def _bar(phase: str, unit: str, log_format: Literal["text", "json"]) -> Iterator
     if not (from_environment(os.environ).is_first and sys.stderr.isatty()):
         yield lambda done, total: None  # noqa: ARG005 - nobody watches
         return
-    with Progress(phase, total=None, unit=unit, console=_console()) as bar:
+    with Progress(phase, total=None, unit=unit, console=console()) as bar:
         # Started again under the bar, which lets lines pass above itself.
-        _start_logs(log_format)
+        start_logs(log_format)
         yield bar.reach
 
 
@@ -171,54 +171,6 @@ def _metrics_served(tree: Config) -> Iterator[None]:
         finally:
             server.close()
             del os.environ[DIRECTORY_VARIABLE]
-
-
-@contextmanager
-def _errors_in_one_line(debug: bool) -> Iterator[None]:
-    """An error a user can cure is one line and its exit code; the traceback is for ``--debug``."""
-    try:
-        yield
-    except CxrError as error:
-        if debug:
-            raise
-        _fail(error)
-    except OSError as error:
-        if debug:
-            raise
-        _fail(
-            DataError(
-                "file", str(error.filename or ""), f"failed: {error.strerror}", "free or mount it, or check its rights"
-            )
-        )
-
-
-def _fail(error: CxrError) -> NoReturn:
-    topology = from_environment(os.environ)
-    rank = f"rank {topology.rank}: " if topology.world_size > 1 else ""
-    if _is_mine_to_tell(error, topology):
-        sys.stderr.write(f"{rank}{error}\n")
-    raise typer.Exit(error.exit_code) from None
-
-
-def _is_mine_to_tell(error: CxrError, topology: Topology) -> bool:
-    """What all ranks raise together, the first one says; that a rank is gone, whoever watches them, by its name."""
-    if isinstance(error, PeerLost):
-        return local_ranks.WATCHED_VARIABLE not in os.environ
-    return topology.is_first or not isinstance(error, SelfTestError | Stopped)
-
-
-def _start_logs(log_format: Literal["text", "json"]) -> None:
-    from trainer.telemetry import logs
-
-    logs.start(log_format, from_environment(os.environ).rank, sys.stderr)
-
-
-def _say(line: str) -> None:
-    _console().print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _console() -> Console:
-    return Console(stderr=True)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,16 @@
 
 import csv
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer import checkpoint, history, runtime
+from trainer.checkpoint import Checkpoint
+from trainer.collectives import Collectives
 from trainer.config import Config, ModelConfig
 from trainer.data.pipeline import FilmSet
 from trainer.errors import DataError
@@ -18,6 +21,7 @@ from trainer.report.curves import draw_curves
 from trainer.report.table import scores_json
 from trainer.run import assign, network, open_films
 from trainer.scoring import Scorer, Watch, unwatched
+from trainer.telemetry.beat import Pulse
 from trainer.topology import Topology
 
 
@@ -51,16 +55,19 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
     Raises DataError if there is no good checkpoint or the set has other classes.
     """
     ranks = runtime.start(config, topology, precision="float32")
+    pulse = Pulse(os.environ)
     directory = Path(config.checkpoint.directory)
-    folder = {"best": checkpoint.best, "last": checkpoint.last}[config.evaluate.checkpoint](directory)
-    loaded = checkpoint.load(folder)
+    folder, loaded = _read_by_first(config, directory, ranks)
     films = open_films(config, config.evaluate.split)
     _refuse_other_classes(config, films, loaded.state)
     as_trained = ModelConfig.model_validate(loaded.state.run["model"])
     model = network(config.model_copy(update={"model": as_trained}), films, ranks)
-    assign(model, loaded.model)
+    if topology.is_first:
+        assign(model, loaded.model)
+    ranks.broadcast([each.value for each in model.variables])
     scorer = Scorer(model, ranks, channels=as_trained.channels, batch_size=config.evaluate.batch_size)
-    probabilities = scorer.scores(films, config.data, watch)
+    pulse.enter("scoring")
+    probabilities = scorer.scores(films, config.data, _both(watch, pulse.scored))
     scores = _score(config, films, probabilities)
     out = directory / f"scores-{config.evaluate.split}"
     curves = None
@@ -70,6 +77,27 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
         curves = _draw_curves(directory)
     speed = _training_speed(directory)
     return Evaluated(scores, films.manifest.classes, out, folder, curves, speed)
+
+
+def _read_by_first(config: Config, directory: Path, ranks: Collectives) -> tuple[Path, Checkpoint]:
+    """The checkpoint's folder and, on rank 0 alone, its arrays: a run's folder may lie on that rank's node only."""
+    found: Checkpoint | None = None
+    facts = b""
+    if ranks.topology.is_first:
+        folder = {"best": checkpoint.best, "last": checkpoint.last}[config.evaluate.checkpoint](directory)
+        found = checkpoint.load(folder)
+        facts = json.dumps({"folder": folder.name, "state": asdict(found.state)}).encode()
+    received = json.loads(ranks.broadcast_bytes(facts))
+    state = checkpoint.State(**received["state"])
+    return directory / received["folder"], found or Checkpoint({}, {}, state)
+
+
+def _both(first: Watch, second: Watch) -> Watch:
+    def watch(done: int, total: int) -> None:
+        first(done, total)
+        second(done, total)
+
+    return watch
 
 
 def _score(config: Config, films: FilmSet, probabilities: npt.NDArray[np.float32]) -> Scores:

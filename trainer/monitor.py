@@ -1,8 +1,10 @@
 """What a run tells of itself while it trains: metrics, log lines, progress and history."""
 
 import logging
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from trainer.run import Run
 from trainer.scoring import Watch, unwatched
 from trainer.step import Measured
 from trainer.telemetry import catalog
+from trainer.telemetry.beat import Pulse
 from trainer.telemetry.exporter import Recorder
 from trainer.telemetry.logs import duration, progress_line
 from trainer.telemetry.step_timer import Phases, StepTime, StepTimer
@@ -30,24 +33,40 @@ class Monitor:
         self.timer = StepTimer(window_steps=run.config.train.log_every_steps)
         topology = run.ranks.topology
         self._recorder = Recorder(topology.rank)
+        self.pulse = Pulse(os.environ)
         self._history = _history(run) if topology.is_first else None
         self._auroc: float | None = None
         self._losses: list[float] = []
         self._epoch_losses: list[float] = []
         self.films = 0
         self.steps = run.config.train.epochs * run.plan(0).batches
+        self._traced = False
         self._recorder.set(catalog.STEPS, self.steps)
+        self.pulse.tell(step=run.state.step, steps=self.steps, epoch=run.state.epoch + 1)
+        self._recorder.set(catalog.CHECKPOINT_STEP, run.state.step)
+        self._recorder.set(catalog.CHECKPOINT_INTERVAL_STEPS, self._checkpoint_interval())
+        self._recorder.set(catalog.TRAINING, 1)
+        self.progress()
         self._recorder.set(catalog.WORLD_SIZE, topology.world_size)
-        wanted = run.config.collectives.expected_ranks or topology.world_size
+        wanted = run.config.collectives.wanted_ranks or topology.world_size
         self._recorder.set(catalog.WORLD_SIZE_WANTED, wanted)
         self._recorder.add(catalog.RESTARTS, run.state.attempt - 1)
         log.info("%s", _opening(run, self.steps))
+
+    @contextmanager
+    def waiting_for_films(self) -> Iterator[None]:
+        """The part of a step before its films are there."""
+        self.pulse.enter("films")
+        with self.timer.waiting():
+            yield
+        self.pulse.enter("step")
 
     def step(self, measured: Measured, took: StepTime, films: int, own_films: int) -> None:
         """After each step: ``films`` of the whole batch, ``own_films`` of this rank, padding left out."""
         state, record = self._run.state, self._recorder
         self.films += films
         self._watch(state.step, self.steps)
+        self.pulse.tell(step=state.step, epoch=state.epoch + 1)
         self._losses.append(measured.loss)
         self._epoch_losses.append(measured.loss)
         record.add(catalog.INPUT_WAIT_SECONDS, took.input_wait_seconds)
@@ -58,6 +77,7 @@ class Monitor:
         record.set(catalog.STEP, state.step)
         record.set(catalog.EPOCH, state.epoch + 1)
         record.set(catalog.LAST_STEP_TIMESTAMP, time.time())
+        self.progress()
         record.set(catalog.LEARNING_RATE, self.learning_rate())
         if measured.skipped:
             record.add(catalog.SKIPPED_STEPS)
@@ -67,8 +87,17 @@ class Monitor:
         if state.step % self._run.config.train.log_every_steps == 0:
             self._line()
 
+    def progress(self, done: int = 0, total: int = 0) -> None:
+        """After whatever shows that the run is alive: a step, or a batch of validation."""
+        self._recorder.set(catalog.LAST_PROGRESS_TIMESTAMP, time.time())
+        if total:
+            self.pulse.scored(done, total)
+
     def phases(self, phases: Phases) -> None:
-        """After a step that was run in parts."""
+        """After a step that was run in parts. The first is not told of: nearly all of it was tracing the graphs."""
+        if not self._traced:
+            self._traced = True
+            return
         self.timer.phases = phases
         record = self._recorder
         record.add(catalog.SAMPLED_STEPS)
@@ -80,11 +109,14 @@ class Monitor:
     def epoch(self, validation: Mapping[str, float], mean_auroc: float | None, loss: float | None) -> None:
         """After an epoch, with its validation: AUROC by class, its mean over the findings, and the loss."""
         self._auroc = mean_auroc
+        if mean_auroc is not None:
+            self.pulse.tell(auroc=mean_auroc)
         state = self._run.state
         for name, value in validation.items():
             self._recorder.set(catalog.VALIDATION_AUROC, value, name)
         if mean_auroc is not None and loss is not None:
             self._recorder.set(catalog.VALIDATION_AUROC_MEAN, mean_auroc)
+            self._recorder.set(catalog.VALIDATION_LOSS, loss)
             log.info("epoch %d done: validation loss %.4f, mean AUROC %.3f", state.epoch, loss, mean_auroc)
         training_loss = float(np.mean(self._epoch_losses)) if self._epoch_losses else None
         self._epoch_losses.clear()
@@ -94,13 +126,18 @@ class Monitor:
         """After a checkpoint was committed."""
         if commit is None:
             return
-        self._recorder.set(catalog.CHECKPOINT_TIMESTAMP, time.time())
+        self._recorder.set(catalog.CHECKPOINT_STEP, commit.step)
+        self._recorder.set(catalog.CHECKPOINT_TIMESTAMP, commit.time)
         self._recorder.set(catalog.CHECKPOINT_SECONDS, commit.seconds)
         self._recorder.set(catalog.CHECKPOINT_BYTES, commit.size_bytes)
 
     def commit_failed(self) -> None:
         """After a checkpoint could not be written."""
         self._recorder.add(catalog.CHECKPOINT_FAILURES)
+
+    def ended(self) -> None:
+        """After the last checkpoint: what no longer moves is not a stall."""
+        self._recorder.set(catalog.TRAINING, 0)
 
     def learning_rate(self) -> float:
         """Of the next update."""
@@ -118,12 +155,20 @@ class Monitor:
         window = self.timer.window()
         return window.films_per_second if window else 0.0
 
+    def _checkpoint_interval(self) -> int:
+        """Steps between two checkpoints: as set, and at each epoch's end."""
+        epoch = self._run.plan(0).batches
+        return min(self._run.config.checkpoint.every_steps or epoch, epoch)
+
     def _line(self) -> None:
         state, window, phases = self._run.state, self.timer.window(), self.timer.phases
         batches = self._run.plan(state.epoch).batches
         loss = sum(self._losses) / len(self._losses)
         self._write("step", loss=loss, films_per_second=self.films_per_second())
         self._losses.clear()
+        eta_seconds = self.timer.eta_seconds(self.steps - state.step)
+        if window and eta_seconds is not None:
+            self.pulse.tell(loss=loss, films_per_second=window.films_per_second, eta_seconds=eta_seconds)
         line = progress_line(
             epoch=state.epoch + 1,
             epochs=self._run.config.train.epochs,
@@ -134,7 +179,7 @@ class Monitor:
             films_per_second=window.films_per_second if window else None,
             input_fraction=window.input_fraction if window else None,
             allreduce_fraction=phases.allreduce_fraction if phases else None,
-            eta_seconds=self.timer.eta_seconds(self.steps - state.step),
+            eta_seconds=eta_seconds,
         )
         log.info("%s", line, extra={"step": state.step, "epoch": state.epoch + 1, "loss": loss})
 

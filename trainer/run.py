@@ -49,6 +49,8 @@ class Run:
         same_everywhere(ranks, "program version", trainer.__version__.encode())
         same_everywhere(ranks, "configuration", config.model_dump_json().encode())
         same_everywhere(ranks, "training set", self.training.digest.encode())
+        if ranks.topology.world_size > 1:
+            log.info("self-test: %d ranks average, on the same program, settings and films", ranks.topology.world_size)
         self.classes = self.training.manifest.classes
         self.model = network(config, self.training, ranks)
         self.optimizer = AdamW(parameters(self.model), config.optimizer)
@@ -72,9 +74,11 @@ class Run:
         """Copies of everything that training changes, out of the device."""
         return Checkpoint(model_arrays(self.model), arrays(self.optimizer.state()), self.state)
 
-    def refuse_unequal_weights(self, model: Arrays) -> None:
-        """Raises SelfTestError, on every rank, if a rank's weights differ in any bit."""
-        same_everywhere(self.ranks, "weights", weight_hash(model.values()))
+    def refuse_unequal_weights(self, model: Arrays) -> str:
+        """Raises SelfTestError, on every rank, if a rank's weights differ in any bit; else their hash, in short."""
+        digest = weight_hash(model.values())
+        same_everywhere(self.ranks, "weights", digest)
+        return digest.hex()[:16]
 
     def _resume(self) -> State:
         """Claims the run's directory (rank 0), and sets every rank to the newest good checkpoint or rank 0's start."""

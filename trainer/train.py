@@ -58,6 +58,7 @@ def train(config: Config, topology: Topology, watch: Watch = unwatched) -> Train
             refuse_lost_peer(error, topology)
             raise
         _wait_for_checkpoint(run, monitor)
+        monitor.ended()
     return Trained(run.directory, run.state.step, monitor.films_per_second(), run.state.best_auroc)
 
 
@@ -68,13 +69,15 @@ def _train_epoch(run: Run, monitor: Monitor, asked: "Asked") -> bool:
     batches = training_batches(run.training, plan, run.slots, first_batch=first, config=run.config.data)
     monitor.timer.start()
     for number in range(first, plan.batches):
-        with monitor.timer.waiting():
+        with monitor.waiting_for_films():
             batch = next(batches)
         draw = _draw(run, epoch, number)
         measured = _step(run, monitor, batch, draw, stop=asked.now)
         run.state = replace(run.state, step=run.state.step + 1, batch=number + 1)
         if run.state.step == 1:
-            run.refuse_unequal_weights(run.snapshot().model)
+            weights = run.refuse_unequal_weights(run.snapshot().model)
+            if run.ranks.topology.world_size > 1:
+                log.info("weights are equal on all ranks, bit by bit: %s", weights)
         _tell(run, monitor, measured, plan, number, batch)
         if measured.stop:
             return True
@@ -117,6 +120,9 @@ def _tell(run: Run, monitor: Monitor, measured: Measured, plan: EpochPlan, numbe
     films = min(whole, plan.films - number * whole)
     own = int(np.count_nonzero(batch.weights.numpy()))
     monitor.step(measured, monitor.timer.step_done(films), films, own)
+    if run.writer:
+        with _counting_failures(monitor):
+            monitor.commit(run.writer.finished())
 
 
 def _close_epoch(run: Run, monitor: Monitor) -> None:
@@ -124,7 +130,8 @@ def _close_epoch(run: Run, monitor: Monitor) -> None:
     run.state = replace(run.state, epoch=run.state.epoch + 1, batch=0)
     improved = False
     if run.validation and _is_due(run):
-        scores = run.scorer.scores(run.validation, run.config.data)
+        monitor.pulse.enter("validating")
+        scores = run.scorer.scores(run.validation, run.config.data, monitor.progress)
         labels = run.validation.labels()
         aurocs = per_class(scores, labels)
         findings = [run.classes.index(each) for each in label_set(run.config.data.labels).findings]
@@ -162,6 +169,7 @@ def _judge(run: Run, mean_auroc: float) -> bool:
 
 def _save(run: Run, monitor: Monitor, *, best: bool = False) -> None:
     """Begins a checkpoint; the loop pays for the copy and for proving that the ranks' weights are equal."""
+    monitor.pulse.enter("saving")
     snapshot = run.snapshot()
     run.refuse_unequal_weights(snapshot.model)
     if run.writer:
@@ -190,6 +198,7 @@ def _leave(run: Run, monitor: Monitor) -> None:
     """Saves, waits until that is committed on behalf of all ranks, and raises Stopped."""
     _save(run, monitor)
     _wait_for_checkpoint(run, monitor)
+    monitor.ended()
     raise Stopped(
         "signal", f"step {run.state.step}", "was the last one, its checkpoint is committed", "start again to go on"
     )

@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,6 +148,22 @@ def test_a_better_one_takes_the_place_of_the_best(tmp_path: Path) -> None:
     writer.wait()
     assert json.loads((tmp_path / "best.json").read_bytes()) == {"checkpoint": "step-000000004"}
     assert steps_in(tmp_path) == [4, 5]
+
+
+def test_a_commit_tells_its_step_and_time_without_being_waited_for(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, Attempt(tmp_path), keep_last=2)
+    assert writer.finished() is None
+    before = time.time()
+    writer.start(made(7))
+    for _ in range(1000):
+        if done := writer.finished():
+            break
+        time.sleep(0.01)
+    assert done is not None
+    assert done.step == 7
+    assert before <= done.time <= time.time()
+    assert writer.finished() is None
+    assert writer.wait() is None
 
 
 def test_without_a_best_one_the_newest_is(tmp_path: Path) -> None:

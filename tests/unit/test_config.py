@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
+import k8s
 import trainer
 from trainer import config as config_module
 from trainer.config import Config
@@ -72,9 +73,10 @@ def test_a_read_is_found_however_its_section_is_reached() -> None:
 
 def sources() -> Iterator[ast.Module]:
     """Every module of the program but the one that defines the keys."""
-    for file in Path(trainer.__file__).parent.rglob("*.py"):
-        if file.name != "config.py":
-            yield ast.parse(file.read_text(encoding="utf-8"))
+    for package in (trainer, k8s):
+        for file in Path(str(package.__file__)).parent.rglob("*.py"):
+            if file.name != "config.py":
+                yield ast.parse(file.read_text(encoding="utf-8"))
 
 
 def section_of(key: str) -> type[BaseModel]:

@@ -75,13 +75,26 @@ SKIPPED_STEPS = Metric(
 EPOCH = Metric("cxr_train_epoch", "gauge", "Epoch in progress, from 1.")
 STEP = Metric("cxr_train_step", "gauge", "Steps done, over all epochs and attempts.")
 STEPS = Metric("cxr_train_steps", "gauge", "Steps the whole run takes.")
+TRAINING = Metric("cxr_train_training", "gauge", "1 while the loop trains, 0 once it has ended.")
 LAST_STEP_TIMESTAMP = Metric("cxr_train_last_step_timestamp_seconds", "gauge", "Unix time at the last step's end.")
+LAST_PROGRESS_TIMESTAMP = Metric(
+    "cxr_train_last_progress_timestamp_seconds",
+    "gauge",
+    "Unix time at the end of the last step or batch of validation, or at the start of training.",
+)
+VALIDATION_LOSS = Metric("cxr_train_validation_loss", "gauge", "Mean loss of the last validation.")
 VALIDATION_AUROC = Metric("cxr_train_validation_auroc", "gauge", "AUROC of a class at the last validation.", ("class",))
 VALIDATION_AUROC_MEAN = Metric(
     "cxr_train_validation_auroc_mean", "gauge", "Mean AUROC over the findings at the last validation."
 )
 CHECKPOINT_TIMESTAMP = Metric(
     "cxr_train_checkpoint_last_success_timestamp_seconds", "gauge", "Unix time at the last checkpoint's commit."
+)
+CHECKPOINT_STEP = Metric(
+    "cxr_train_checkpoint_step", "gauge", "Step of the last committed checkpoint, 0 before the first."
+)
+CHECKPOINT_INTERVAL_STEPS = Metric(
+    "cxr_train_checkpoint_interval_steps", "gauge", "Steps between two checkpoints, as configured."
 )
 CHECKPOINT_SECONDS = Metric(
     "cxr_train_checkpoint_seconds", "gauge", "Time from the last checkpoint's start to its commit."

@@ -1,0 +1,1 @@
+"""Draws the picture of the dashboard that the README shows: ``python -m docs.draw``."""

@@ -1,0 +1,65 @@
+"""Before the launcher: waits until the Job that prepares the films is done. Exits 1, with the reason, if it failed."""
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cluster_api import Refused, condition, read_job
+
+POLL_SECONDS = 5
+_POLLS_A_LINE = 12
+
+ReadJob = Callable[[str, str], dict[str, Any] | None]
+
+
+class Failed(Exception):
+    """Why the films will never be prepared, in one line."""
+
+
+def wait(name: str, namespace: str, read: ReadJob, sleep: Callable[[float], None]) -> None:
+    """Returns once the Job is complete; a Job that is not there yet is waited for. Raises Failed."""
+    for poll in itertools.count():
+        state = _state(name, namespace, read)
+        if state is None:
+            return
+        if poll % _POLLS_A_LINE == 0:
+            say(f"Job {name}, which prepares the films, {state}")
+        sleep(POLL_SECONDS)
+
+
+def _state(name: str, namespace: str, read: ReadJob) -> str | None:
+    """None: complete; else what to tell who waits."""
+    try:
+        job = read(name, namespace)
+    except OSError as error:
+        return f"cannot be seen ({error})"
+    if job is None:
+        return "is not there yet"
+    failed = condition(job, "Failed")
+    if failed is not None:
+        raise Failed(f"Job {name} failed: {failed}; read kubectl -n {namespace} logs job/{name}")
+    return None if condition(job, "Complete") is not None else "is at work"
+
+
+def say(line: str) -> None:
+    """To the pod's log, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """What the pod exits with."""
+    try:
+        wait(os.environ["CXR_TRAIN_PREPARE_JOB"], os.environ["CXR_TRAIN_NAMESPACE"], read_job, time.sleep)
+    except (Failed, Refused) as error:
+        say(str(error))
+        return 1
+    say("the films are prepared")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

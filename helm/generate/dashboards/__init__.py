@@ -1,0 +1,1 @@
+"""Builds the Grafana dashboards of the chart: ``python -m helm.generate.dashboards`` writes helm/dashboards/*.json."""

@@ -1,0 +1,38 @@
+{{/* The trainer's settings, and what is known of where films and checkpoints lie. */}}
+
+{{/* "true" where no films are named, so phantom films are drawn. */}}
+{{- define "cxr-train.phantom" -}}
+{{- if not (dig "data" "training" "" .Values.training) }}true{{ end -}}
+{{- end -}}
+
+{{/* The tree that the trainer reads: values.training, over what the chart knows. */}}
+{{- define "cxr-train.training" -}}
+{{- $tree := dict "telemetry" (dict "port" 9100 "address" "0.0.0.0") "checkpoint" (dict "directory" (printf "/checkpoints/%s" (include "cxr-train.fullname" .))) -}}
+{{- if include "cxr-train.phantom" . -}}
+{{- $films := dict
+      "prepare" (dict "source" (list "/data/films/films") "table" "/data/films/Data_Entry.csv" "destination" "/data/set"
+        "train_list" "/data/films/train_val_list.txt" "test_list" "/data/films/test_list.txt")
+      "data" (dict "training" "/data/set/training" "validation" "/data/set/validation" "test" "/data/set/test") -}}
+{{- $tree = mergeOverwrite $tree (.Files.Get "phantom.yaml" | fromYaml) $films -}}
+{{- end -}}
+{{- mergeOverwrite $tree (deepCopy .Values.training) | toYaml -}}
+{{- end -}}
+
+{{- define "cxr-train.metricsPort" -}}
+{{- dig "telemetry" "port" 9100 .Values.training | int -}}
+{{- end -}}
+
+{{/* How checkpoints are kept: claim, store, elsewhere (a volume of the user's own) or pod. */}}
+{{- define "cxr-train.checkpoints" -}}
+{{- $directory := dig "checkpoint" "directory" "" .Values.training -}}
+{{- with .Values.checkpoint.persistence -}}
+{{- if contains "://" $directory }}store
+{{- else if and $directory (not (hasPrefix "/checkpoints" $directory)) }}elsewhere
+{{- else if or .enabled .existingClaim }}claim
+{{- else }}pod{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "cxr-train.ranksPerWorker" -}}
+{{- ternary .Values.workers.gpusPerWorker .Values.workers.ranksPerWorker (gt (int .Values.workers.gpusPerWorker) 0) | int -}}
+{{- end -}}

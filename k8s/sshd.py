@@ -1,0 +1,43 @@
+"""The worker's sshd, without root: a host key of its own, and a name for a user id that has none."""
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+from trainer.errors import ClusterError
+
+CONFIG = Path("/etc/ssh/cxr-train-sshd_config")
+PASSWD = Path("/var/lib/extrausers/passwd")
+HOST_KEY = "ssh_host_ed25519_key"
+
+
+def name_this_user(passwd: Path = PASSWD) -> None:
+    """A user id without a passwd entry is refused by ssh and sshd; it gets one through libnss-extrausers."""
+    user, group = os.getuid(), os.getgid()
+    try:
+        pwd.getpwuid(user)
+        return
+    except KeyError:
+        pass
+    entry = f"cxr-{user}:x:{user}:{group}:cxr-train:{os.environ.get('HOME', '/tmp')}:/bin/sh\n"  # noqa: S108
+    try:
+        passwd.write_text(entry, encoding="ascii")
+    except OSError as error:
+        raise ClusterError(
+            str(passwd), error.strerror, f"hinders the passwd entry of user id {user}", "mount an emptyDir there"
+        ) from error
+
+
+def make_host_key(folder: Path) -> None:
+    """A new one for each start of the pod: the clients, all of this job, do not keep it."""
+    key = folder / HOST_KEY
+    if not key.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+
+
+def start(config: Path = CONFIG) -> subprocess.Popen[bytes]:
+    """Runs sshd in the foreground; its words go to the pod's log."""
+    if not config.exists():
+        raise ClusterError(str(config), "", "is not there", "use an image made by 'make image'")
+    return subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL)

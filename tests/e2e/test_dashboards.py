@@ -1,0 +1,77 @@
+"""Dashboards and alerts against the Prometheus that scrapes a running job: every expression is asked, and answers.
+
+Needs PROMETHEUS_URL, and a job that trains meanwhile, long enough to validate once.
+"""
+
+import json
+import os
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from docs.draw.prometheus import Prometheus
+from helm.generate.dashboards.filled import filled, targets
+from trainer.telemetry import catalog
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+DASHBOARDS = Path(__file__).parents[2] / "helm" / "dashboards"
+OTHERS = ("kube_job_", "DCGM_FI_")
+"""What other exporters serve, which need not be there."""
+
+
+@pytest.fixture(scope="module")
+def prometheus():
+    if "PROMETHEUS_URL" not in os.environ:
+        pytest.skip("PROMETHEUS_URL is not set")
+    return Prometheus(os.environ["PROMETHEUS_URL"])
+
+
+@pytest.fixture(scope="module")
+def job(prometheus):
+    """Labels of a job that trains, once it has validated, saved, and timed a step's phases."""
+    seen = (catalog.VALIDATION_AUROC_MEAN, catalog.CHECKPOINT_SECONDS)
+    asked = f"{catalog.TRAINING.name} == 1"
+    for metric in seen:
+        asked += f" and on (namespace, release, job_name) {metric.name}"
+    asked += f" and on (namespace, release, job_name) {catalog.LAST_COMPUTE_SECONDS.name}"
+    for _ in range(120):
+        found = prometheus.at(asked, time.time())
+        if found:
+            return found[0].labels
+        time.sleep(5)
+    pytest.fail(f"no job answered within ten minutes to: {asked}")
+
+
+@pytest.mark.parametrize("name", ["training", "fleet"])
+def test_every_expression_of_a_dashboard_is_answered_while_a_job_trains(prometheus, job, name):
+    variables = {"namespace": job["namespace"], "release": job["release"], "job": job["job_name"]}
+    silent = []
+    for panel, target in targets(filled(DASHBOARDS / f"{name}.json", variables, rate_interval="1m")):
+        found = prometheus.at(target["expr"], time.time())
+        if not found and not any(each in target["expr"] for each in OTHERS):
+            silent.append(f"{panel['title']}: {target['expr']}")
+    assert silent == [] or (name == "fleet" and all("too few ranks" in each for each in silent))
+
+
+def test_scraped_series_say_whose_they_are(prometheus, job):
+    (rank,) = prometheus.at(f'{catalog.FILMS.name}{{job_name="{job["job_name"]}", rank="0"}}', time.time())
+    assert {"namespace", "release", "job_name", "pod", "rank"} <= set(rank.labels)
+    assert rank.labels["pod"].startswith(job["job_name"])
+
+
+def test_the_alerts_are_loaded_evaluate_and_are_silent_about_a_healthy_job(prometheus, job):
+    with urllib.request.urlopen(f"{prometheus.url}/api/v1/rules?type=alert", timeout=60) as answer:  # noqa: S310 - the user's own server
+        groups = json.load(answer)["data"]["groups"]
+    rules = [rule for group in groups if group["name"] == "cxr-train" for rule in group["rules"]]
+    assert len(rules) >= 10
+    assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}
+    firing = [
+        alert["labels"]
+        for rule in rules
+        for alert in rule["alerts"]
+        if alert["state"] == "firing" and alert["labels"].get("job_name") == job["job_name"]
+    ]
+    assert [each["alertname"] for each in firing if each["severity"] == "critical"] == []

@@ -1,0 +1,93 @@
+"""The CPU preset trains to success, under pod security "restricted", and everybody can see it."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import CHART, Log, Release, merged, run
+
+PRESET = yaml.safe_load((CHART / "presets" / "cpu.yaml").read_text())
+
+
+class Trained:
+    """A release that has trained, with its launcher's log."""
+
+    def __init__(self, release: Release, log: Log, end: str) -> None:
+        self.release, self.log, self.end = release, log.whole(), end
+
+
+@pytest.fixture(scope="module")
+def monitored() -> bool:
+    """Whether a Prometheus operator is there."""
+    return bool(run("kubectl", "get", "crd", "podmonitors.monitoring.coreos.com", "--ignore-not-found"))
+
+
+@pytest.fixture(scope="module")
+def trained(make_namespace: Callable[..., str], monitored: bool) -> Iterator[Trained]:
+    namespace = make_namespace(**{"pod-security.kubernetes.io/enforce": "restricted"})
+    release = Release(namespace)
+    # The preset with fewer films: what is tried is the way, not the score.
+    quick = {"training": {"phantom": {"films": 400}, "train": {"epochs": 2, "log_every_steps": 2}}}
+    release.helm("install", merged(PRESET, quick, {"podMonitor": {"enabled": monitored}}))
+    log = release.launcher_log()
+    yield Trained(release, log, release.ended())
+    release.uninstall()
+    release.close()
+
+
+def test_the_job_succeeds(trained: Trained) -> None:
+    assert trained.end == "Complete", trained.log
+
+
+def test_the_launchers_log_reads_like_one_jobs(trained: Trained) -> None:
+    lines = trained.log.splitlines()
+    order = ["2 workers are there", "training: resnet18", "first step done", "epoch 2/2", "trained ", "AUROC", "done"]
+    found = [next((at for at, line in enumerate(lines) if words in line), -1) for words in order]
+    assert -1 not in found, (order, found, trained.log)
+    assert found == sorted(found)
+    assert "mpirun" not in trained.log
+    assert "Traceback" not in trained.log
+
+
+def test_two_workers_really_average(trained: Trained) -> None:
+    assert "self-test: 2 ranks average" in trained.log
+    assert "weights are equal on all ranks, bit by bit: " in trained.log
+
+
+def test_the_workers_logs_are_still_there(trained: Trained) -> None:
+    phases = {pod["metadata"]["name"]: pod["status"]["phase"] for pod in trained.release.pods()}
+    assert phases == {trained.release.worker(0): "Succeeded", trained.release.worker(1): "Succeeded"}
+    first = trained.release.kubectl("logs", trained.release.worker(0), "-c", "worker")
+    assert "epoch 2/2" in first
+    assert first.endswith("the job is over\n")
+
+
+def test_the_mpijob_carries_the_progress(trained: Trained) -> None:
+    told = trained.release.annotations()
+    assert (told["phase"], told["percent"], told["restarts"], told["epoch"]) == ("Succeeded", "100.0", "0", "2")
+    assert float(told["loss"]) > 0
+
+
+def test_status_tells_the_end(trained: Trained) -> None:
+    said = trained.release.status()
+    assert "Succeeded" in said
+    assert "(100.0%)" in said
+    assert trained.release.worker(1) in said
+    assert "failure" not in said
+
+
+def test_helm_test_passes(trained: Trained) -> None:
+    assert "Succeeded" in run("helm", "test", "-n", trained.release.namespace, trained.release.name)
+
+
+def test_its_metrics_are_in_prometheus(trained: Trained, monitored: bool) -> None:
+    if not monitored:
+        pytest.skip("no Prometheus operator in this cluster")
+    query = f'max_over_time(cxr_train_step{{namespace="{trained.release.namespace}"}}[30m])'
+    proxy = "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1/query"
+    answer = trained.release.cluster.read(proxy, query=query)
+    (found,) = answer["data"]["result"]
+    assert float(found["value"][1]) > 0, json.dumps(found)
+    assert found["metric"]["release"] == trained.release.name
