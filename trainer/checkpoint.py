@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,9 @@ Arrays = dict[str, npt.NDArray[Any]]
 BEST = "best.json"
 """Beside the checkpoints: names the one that validated best."""
 
-_PARTIAL = ".partial"
 _STEP = re.compile(r"step-(\d{9})")
+_PARTIAL = re.compile(r"step-\d{9}\.(\d{6})\.(?:new|old)")
+_MANIFEST = "manifest.json"
 _FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 
 
@@ -41,7 +42,7 @@ class State:
     batch: int = 0
     attempt: int = 1
     best_auroc: float | None = None
-    epochs_without_improvement: int = 0
+    validations_without_improvement: int = 0
     stopped_early: bool = False
     run: dict[str, Any] = field(default_factory=dict)
     """What made the weights: configuration, data sets' hashes, program version."""
@@ -71,8 +72,10 @@ class Commit:
 def commit(directory: Path, checkpoint: Checkpoint, attempt: Attempt) -> Commit:
     """Writes and commits one checkpoint; raises DataError if a newer attempt owns the directory."""
     began = time.perf_counter()
+    attempt.refuse_if_older()
     final = directory / f"step-{checkpoint.state.step:09d}"
-    folder = final.with_suffix(_PARTIAL)
+    # A name of the attempt's own: a late writer of an older one must not put its bytes among these.
+    folder = _partial(final, attempt.number)
     discard(folder)
     folder.mkdir(parents=True)
     save_file(_contiguous(checkpoint.model), folder / "model.safetensors")
@@ -82,8 +85,8 @@ def commit(directory: Path, checkpoint: Checkpoint, attempt: Attempt) -> Commit:
     for name in _FILES:
         sync(folder / name)
     attempt.refuse_if_older()
-    write_durably(folder / "manifest.json", as_json({"attempt": attempt.number, "files": files}))
-    _replace(final, folder)
+    write_durably(folder / _MANIFEST, as_json({"attempt": attempt.number, "files": files}))
+    _replace(final, folder, attempt.number)
     size_bytes = sum(each["bytes"] for each in files.values())
     return Commit(final, checkpoint.state.step, time.time(), time.perf_counter() - began, size_bytes)
 
@@ -93,9 +96,15 @@ def in_order(directory: Path) -> list[Path]:
     return sorted((each for each in directory.glob("step-*") if _STEP.fullmatch(each.name)), reverse=True)
 
 
-def partial(directory: Path) -> list[Path]:
-    """What writers that were killed have left."""
-    return list(directory.glob(f"step-*{_PARTIAL}"))
+def is_committed(folder: Path) -> bool:
+    """Whether its manifest is there."""
+    return (folder / _MANIFEST).exists()
+
+
+def left_behind(directory: Path, attempt: Attempt) -> list[Path]:
+    """What writers of this attempt and older ones have left when they were killed."""
+    found = ((_PARTIAL.fullmatch(each.name), each) for each in directory.glob("step-*"))
+    return [folder for match, folder in found if match and int(match[1]) <= attempt.number]
 
 
 def newest(directory: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -111,10 +120,13 @@ def newest(directory: Path) -> tuple[Checkpoint | None, list[str]]:
 
 def best(directory: Path) -> Path:
     """The folder of the best checkpoint, else of the newest good one. Raises DataError if there is none."""
+    return pointed_at(directory) or last(directory)
+
+
+def pointed_at(directory: Path) -> Path | None:
+    """The folder that ``best.json`` names, if it is there. Raises DataError if it is damaged."""
     pointer = directory / BEST
-    if pointer.exists():
-        return directory / Path(str(_entry(pointer, "checkpoint"))).name
-    return last(directory)
+    return directory / Path(str(_entry(pointer, "checkpoint"))).name if pointer.exists() else None
 
 
 def last(directory: Path) -> Path:
@@ -130,10 +142,9 @@ def last(directory: Path) -> Path:
 
 def load(folder: Path) -> Checkpoint:
     """Reads one checkpoint. Raises DataError if it was never committed or any byte of it has changed."""
-    manifest_file = folder / "manifest.json"
-    if not manifest_file.exists():
+    if not is_committed(folder):
         raise DataError("checkpoint", folder.name, "was never committed (no manifest.json)", "use an older one")
-    files = _entry(manifest_file, "files")
+    files = _entry(folder / _MANIFEST, "files")
     for name in _FILES:
         _verify(folder / name, files.get(name))
     return Checkpoint(
@@ -167,9 +178,13 @@ def _verify(file: Path, expected: Mapping[str, Any] | None) -> None:
         )
 
 
-def _replace(final: Path, folder: Path) -> None:
+def _partial(final: Path, attempt: int, kind: Literal["new", "old"] = "new") -> Path:
+    return final.with_name(f"{final.name}.{attempt:06d}.{kind}")
+
+
+def _replace(final: Path, folder: Path, attempt: int) -> None:
     """Puts the folder in the final one's place; the old one is out of the way for no longer than a rename takes."""
-    old = final.with_suffix(f".old{_PARTIAL}")
+    old = _partial(final, attempt, "old")
     if final.exists():
         final.replace(old)
     folder.replace(final)
@@ -179,7 +194,7 @@ def _replace(final: Path, folder: Path) -> None:
 
 def discard(folder: Path) -> None:
     """Deletes a checkpoint, its manifest first, so that it is gone before it is incomplete."""
-    (folder / "manifest.json").unlink(missing_ok=True)
+    (folder / _MANIFEST).unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
 

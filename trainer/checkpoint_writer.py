@@ -6,7 +6,18 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from trainer.attempt import Attempt, unwritable
-from trainer.checkpoint import BEST, Checkpoint, Commit, as_json, best, commit, discard, in_order, partial
+from trainer.checkpoint import (
+    BEST,
+    Checkpoint,
+    Commit,
+    as_json,
+    commit,
+    discard,
+    in_order,
+    is_committed,
+    left_behind,
+    pointed_at,
+)
 from trainer.durable import write_durably
 from trainer.errors import CxrError
 
@@ -50,18 +61,18 @@ class Writer:
             self._outcome = commit(self._directory, checkpoint, self._attempt)
             if best:
                 write_durably(self._directory / BEST, as_json({"checkpoint": self._outcome.folder.name}))
-            _retain(self._directory, self._outcome.folder, self._keep_last)
+            _retain(self._directory, self._outcome.folder, self._keep_last, self._attempt)
         except (CxrError, OSError, SafetensorError) as error:
             self._outcome = error
 
 
-def _retain(directory: Path, written: Path, keep_last: int) -> None:
+def _retain(directory: Path, written: Path, keep_last: int, attempt: Attempt) -> None:
     """Deletes all but the newest ``keep_last`` up to ``written``, and the best.
 
     One that is newer than what was just written did not verify when the run went on from before it.
     """
     folders = in_order(directory)
-    committed = [each for each in folders if each.name <= written.name and (each / "manifest.json").exists()]
-    kept = {*committed[:keep_last], best(directory)}
-    for folder in {*folders, *partial(directory)} - kept:
+    committed = [each for each in folders if each.name <= written.name and is_committed(each)]
+    kept = {*committed[:keep_last], pointed_at(directory)}
+    for folder in {*folders, *left_behind(directory, attempt)} - kept:
         discard(folder)

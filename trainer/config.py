@@ -104,7 +104,9 @@ class AugmentConfig(Section):
 class EarlyStoppingConfig(Section):
     """Stop when validation no longer improves; decided together by all ranks."""
 
-    patience_epochs: int = Field(0, ge=0, description="epochs without improvement; 0: never stop early")
+    patience_validations: int = Field(
+        0, ge=0, description="validations in a row without improvement; 0: never stop early"
+    )
     minimum_improvement: Amount = Field(0.0, description="of the mean validation AUROC that counts")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,24 +23,20 @@ LogFormat = Annotated[Literal["text", "json"], typer.Option("--log-format", help
 
 @contextmanager
 def errors_in_one_line(debug: bool) -> Iterator[None]:
-    """An error a user can cure is one line and its exit code; the traceback is for ``--debug``."""
+    """An error a user can cure is one line and its exit code; ``--debug`` shows the traceback above it."""
     try:
         yield
     except CxrError as error:
-        if debug:
-            raise
-        _fail(error)
+        _fail(error, debug)
     except OSError as error:
-        if debug:
-            raise
-        _fail(
-            DataError(
-                "file", str(error.filename or ""), f"failed: {error.strerror}", "free or mount it, or check its rights"
-            )
-        )
+        cure = "free or mount it, or check its rights"
+        _fail(DataError("file", str(error.filename or ""), f"failed: {error.strerror}", cure), debug)
 
 
-def _fail(error: CxrError) -> NoReturn:
+def _fail(error: CxrError, debug: bool) -> NoReturn:
+    """To be called while the error is handled."""
+    if debug:
+        traceback.print_exc()
     topology = from_environment(os.environ)
     rank = f"rank {topology.rank}: " if topology.world_size > 1 else ""
     if _is_mine_to_tell(error, topology):

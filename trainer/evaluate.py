@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy.typing as npt
 
 from trainer import checkpoint, history, runtime
 from trainer.checkpoint import Checkpoint
-from trainer.collectives import Collectives
+from trainer.collectives import Collectives, same_everywhere, self_test
 from trainer.config import Config, ModelConfig
 from trainer.data.pipeline import FilmSet
+from trainer.durable import write_durably
 from trainer.errors import DataError
 from trainer.labels import label_set
 from trainer.metrics.bootstrap import Scores, bootstrap
@@ -59,6 +61,8 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
     directory = Path(config.checkpoint.directory)
     folder, loaded = _read_by_first(config, directory, ranks)
     films = open_films(config, config.evaluate.split)
+    self_test(ranks)
+    same_everywhere(ranks, f"{config.evaluate.split} set", films.digest.encode())
     _refuse_other_classes(config, films, loaded.state)
     as_trained = ModelConfig.model_validate(loaded.state.run["model"])
     model = network(config.model_copy(update={"model": as_trained}), films, ranks)
@@ -127,13 +131,19 @@ def _write(
         "checkpoint": folder.name,
         **scores_json(scores, films.manifest.classes),
     }
-    (out / "scores.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_durably(out / "scores.json", f"{json.dumps(facts, indent=1)}\n".encode())
     with (out / "films.csv").open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
         classes = films.manifest.classes
         rows.writerow(["film", *(f"score {each}" for each in classes), *(f"label {each}" for each in classes)])
         for film, given, labels in zip(films.ids(), probabilities.tolist(), films.labels().tolist(), strict=True):
-            rows.writerow([film, *(f"{each:.7g}" for each in given), *("" if e != e else f"{e:g}" for e in labels)])
+            rows.writerow(
+                [
+                    film,
+                    *(f"{each:.7g}" for each in given),
+                    *("" if math.isnan(each) else f"{each:g}" for each in labels),
+                ]
+            )
 
 
 def _draw_curves(directory: Path) -> Path | None:

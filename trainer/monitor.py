@@ -11,7 +11,6 @@ import numpy as np
 
 from trainer.checkpoint import Commit
 from trainer.history import History
-from trainer.optimizer import learning_rate
 from trainer.run import Run
 from trainer.scoring import Watch, unwatched
 from trainer.step import Measured
@@ -38,11 +37,9 @@ class Monitor:
         self._auroc: float | None = None
         self._losses: list[float] = []
         self._epoch_losses: list[float] = []
-        self.films = 0
-        self.steps = run.config.train.epochs * run.plan(0).batches
         self._traced = False
-        self._recorder.set(catalog.STEPS, self.steps)
-        self.pulse.tell(step=run.state.step, steps=self.steps, epoch=run.state.epoch + 1)
+        self._recorder.set(catalog.STEPS, run.steps)
+        self.pulse.tell(step=run.state.step, steps=run.steps, epoch=run.state.epoch + 1)
         self._recorder.set(catalog.CHECKPOINT_STEP, run.state.step)
         self._recorder.set(catalog.CHECKPOINT_INTERVAL_STEPS, self._checkpoint_interval())
         self._recorder.set(catalog.TRAINING, 1)
@@ -51,7 +48,7 @@ class Monitor:
         wanted = run.config.collectives.wanted_ranks or topology.world_size
         self._recorder.set(catalog.WORLD_SIZE_WANTED, wanted)
         self._recorder.add(catalog.RESTARTS, run.state.attempt - 1)
-        log.info("%s", _opening(run, self.steps))
+        log.info("%s", _opening(run))
 
     @contextmanager
     def waiting_for_films(self) -> Iterator[None]:
@@ -61,11 +58,10 @@ class Monitor:
             yield
         self.pulse.enter("step")
 
-    def step(self, measured: Measured, took: StepTime, films: int, own_films: int) -> None:
-        """After each step: ``films`` of the whole batch, ``own_films`` of this rank, padding left out."""
+    def step(self, measured: Measured, took: StepTime, own_films: int) -> None:
+        """After each step; ``own_films`` are this rank's, padding left out."""
         state, record = self._run.state, self._recorder
-        self.films += films
-        self._watch(state.step, self.steps)
+        self._watch(state.step, self._run.steps)
         self.pulse.tell(step=state.step, epoch=state.epoch + 1)
         self._losses.append(measured.loss)
         self._epoch_losses.append(measured.loss)
@@ -78,7 +74,7 @@ class Monitor:
         record.set(catalog.EPOCH, state.epoch + 1)
         record.set(catalog.LAST_STEP_TIMESTAMP, time.time())
         self.progress()
-        record.set(catalog.LEARNING_RATE, self.learning_rate())
+        record.set(catalog.LEARNING_RATE, self._run.learning_rate())
         if measured.skipped:
             record.add(catalog.SKIPPED_STEPS)
             log.warning("step %d skipped: the averaged gradient is not finite", state.step)
@@ -94,7 +90,7 @@ class Monitor:
             self.pulse.scored(done, total)
 
     def phases(self, phases: Phases) -> None:
-        """After a step that was run in parts. The first is not told of: nearly all of it was tracing the graphs."""
+        """After a step that was run in parts. The first is not told of: nearly all of it was setting up the graphs."""
         if not self._traced:
             self._traced = True
             return
@@ -139,17 +135,6 @@ class Monitor:
         """After the last checkpoint: what no longer moves is not a stall."""
         self._recorder.set(catalog.TRAINING, 0)
 
-    def learning_rate(self) -> float:
-        """Of the next update."""
-        run = self._run
-        return learning_rate(
-            run.config.optimizer,
-            step=run.state.step,
-            steps=self.steps,
-            epoch=run.state.epoch,
-            global_batch_size=run.config.train.global_batch_size,
-        )
-
     def films_per_second(self) -> float:
         """Over the last steps, all ranks together."""
         window = self.timer.window()
@@ -166,7 +151,7 @@ class Monitor:
         loss = sum(self._losses) / len(self._losses)
         self._write("step", loss=loss, films_per_second=self.films_per_second())
         self._losses.clear()
-        eta_seconds = self.timer.eta_seconds(self.steps - state.step)
+        eta_seconds = self.timer.eta_seconds(self._run.steps - state.step)
         if window and eta_seconds is not None:
             self.pulse.tell(loss=loss, films_per_second=window.films_per_second, eta_seconds=eta_seconds)
         line = progress_line(
@@ -193,14 +178,14 @@ def _history(run: Run) -> History:
     return History(run.directory, resumed_step=run.state.step, resumed_epoch=run.state.epoch)
 
 
-def _opening(run: Run, steps: int) -> str:
+def _opening(run: Run) -> str:
     training = run.training.manifest
     parts = [
         f"{run.config.model.name}, {run.model.count_params():,} parameters",
         f"{training.films} films of {training.patients} patients",
         f"{run.ranks.topology.world_size} ranks",
         f"batch {run.config.train.global_batch_size}",
-        f"{steps} steps",
+        f"{run.steps} steps",
         run.model.dtype_policy.name,
     ]
     return "training: " + ", ".join(parts)

@@ -3,6 +3,7 @@
 Horovod's Gloo needs a meeting point: its own key-value server, bound to the loopback address alone.
 """
 
+import ctypes
 import os
 import queue
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
@@ -24,6 +25,7 @@ WATCHED_VARIABLE = "CXR_TRAIN_WATCHED"
 """Environment variable of a rank: set, the process that started it tells when and how each rank ended."""
 
 _LOOPBACK = "127.0.0.1"
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LEAVE_SECONDS = 10.0
 """What the other ranks get to leave by themselves once one has failed."""
 
@@ -42,7 +44,7 @@ def launch_gloo(count: int, command: Sequence[str], *, errors: TextIO = sys.stde
     with _meeting_point() as port, _passing_signals_on(processes):
         for rank in range(count):
             environment = os.environ | gloo_environment(rank, count, port) | {WATCHED_VARIABLE: "1"}
-            processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
+            processes.append(_start(command, environment))
         return _supervise(processes, [f"rank {rank}" for rank in range(count)], errors)
 
 
@@ -56,8 +58,8 @@ def launch_mpi(count: int, command: Sequence[str], *, errors: TextIO = sys.stder
     processes: list[subprocess.Popen[bytes]] = []
     with _passing_signals_on(processes):
         options = mpirun_options(count, os.geteuid() == 0)
-        processes.append(subprocess.Popen([mpirun, *options, *command], start_new_session=True))
-        return _supervise(processes, ["mpirun"], errors)
+        processes.append(_start([mpirun, *options, *command], os.environ))
+        return _supervise(processes, ["a rank under mpirun"], errors)
 
 
 def gloo_environment(rank: int, count: int, port: int) -> dict[str, str]:
@@ -87,6 +89,16 @@ def mpirun_options(count: int, as_root: bool) -> list[str]:
     """
     options = ["-np", str(count), "--bind-to", "none", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1"]
     return [*options, "--allow-run-as-root"] if as_root else options
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """In a session of its own, because the terminal's Ctrl-C is passed on; told to stop if this process is killed."""
+    libc = ctypes.CDLL(None)
+
+    def end_with_launcher() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=end_with_launcher)
 
 
 @contextmanager
@@ -184,7 +196,8 @@ def _signal_ranks(processes: Sequence[subprocess.Popen[bytes]], number: signal.S
 def _ranks_under(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     try:
         root = psutil.Process(process.pid)
-        return root.children() if root.name() == "mpirun" else [root]
+        # An mpirun that has not started its ranks yet has nothing to lose by being told itself.
+        return (root.children() or [root]) if root.name() == "mpirun" else [root]
     except psutil.NoSuchProcess:
         return []
 

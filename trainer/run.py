@@ -22,7 +22,7 @@ from trainer.errors import DataError, UsageError
 from trainer.labels import label_set
 from trainer.model.loss import positive_weights
 from trainer.model.registry import build
-from trainer.optimizer import AdamW
+from trainer.optimizer import AdamW, learning_rate
 from trainer.scoring import Scorer
 from trainer.step import TrainingStep, arrays, parameters
 
@@ -44,11 +44,13 @@ class Run:
         self.training = open_films(config, "training")
         self.validation = open_films(config, "validation") if config.data.validation else None
         if self.validation:
+            _refuse_other_size(self.training, self.validation)
             _refuse_shared_patients(self.training, self.validation)
         self_test(ranks)
         same_everywhere(ranks, "program version", trainer.__version__.encode())
         same_everywhere(ranks, "configuration", config.model_dump_json().encode())
-        same_everywhere(ranks, "training set", self.training.digest.encode())
+        for each in filter(None, (self.training, self.validation)):
+            same_everywhere(ranks, f"{each.manifest.split} set", each.digest.encode())
         if ranks.topology.world_size > 1:
             log.info("self-test: %d ranks average, on the same program, settings and films", ranks.topology.world_size)
         self.classes = self.training.manifest.classes
@@ -56,6 +58,7 @@ class Run:
         self.optimizer = AdamW(parameters(self.model), config.optimizer)
         self.step = TrainingStep(self.model, self.optimizer, ranks, config, _positive_weights(config, self.training))
         self.scorer = Scorer(self.model, ranks, channels=config.model.channels, batch_size=config.evaluate.batch_size)
+        self._batches = self.plan(0).batches
         self.directory = Path(config.checkpoint.directory)
         self.writer: Writer | None = None
         self.state = self._resume()
@@ -68,6 +71,21 @@ class Run:
             epoch=epoch,
             global_batch_size=self.config.train.global_batch_size,
             window_shards=self.config.data.shuffle_window_shards,
+        )
+
+    @property
+    def steps(self) -> int:
+        """Updates that the whole run takes."""
+        return self.config.train.epochs * self._batches
+
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        return learning_rate(
+            self.config.optimizer,
+            step=self.state.step,
+            steps=self.steps,
+            epoch=self.state.epoch,
+            global_batch_size=self.config.train.global_batch_size,
         )
 
     def snapshot(self) -> Checkpoint:
@@ -97,6 +115,7 @@ class Run:
         for line in skipped:
             log.warning("skipped a checkpoint: %s", line)
         if found is None:
+            _refuse_to_start_over(self.directory)
             return fresh
         if self.config.checkpoint.resume == "never":
             raise UsageError(
@@ -172,6 +191,17 @@ def assign(model: keras.Model, values: Arrays) -> None:
         variable.assign(value)
 
 
+def _refuse_other_size(training: FilmSet, validation: FilmSet) -> None:
+    ours, theirs = ((each.manifest.image.height, each.manifest.image.width) for each in (training, validation))
+    if ours != theirs:
+        raise DataError(
+            "data.validation",
+            str(validation.directory),
+            f"holds films of {theirs[1]}x{theirs[0]} pixels, the training set of {ours[1]}x{ours[0]}",
+            "prepare both with the same prepare.image_size",
+        )
+
+
 def _refuse_shared_patients(training: FilmSet, validation: FilmSet) -> None:
     refuse_shared_patients(
         training.directory, training.manifest, validation.directory, validation.manifest, key="data.validation"
@@ -190,6 +220,17 @@ def _facts(config: Config, training: FilmSet) -> dict[str, Any]:
         "shuffle_window_shards": config.data.shuffle_window_shards,
         "model": config.model.model_dump(mode="json"),
     }
+
+
+def _refuse_to_start_over(directory: Path) -> None:
+    """A new start in a folder of nothing but damaged checkpoints would delete what may still be mended."""
+    if committed := [each for each in checkpoint.in_order(directory) if checkpoint.is_committed(each)]:
+        raise DataError(
+            "checkpoint.directory",
+            str(directory),
+            f"holds {len(committed)} checkpoints, and none of them is what its manifest says",
+            "restore one, or choose another directory",
+        )
 
 
 def _refuse_other_run(found: State, fresh: State) -> None:

@@ -114,7 +114,7 @@ class TrainingStep:
             loss, weight = film_loss_sums(
                 logits, batch.labels[mine], batch.weights[mine], self._config.loss, self._positive_weights
             )
-            # A number near 1 for the sum of weights, whatever the batch: 16-bit gradients neither overflow nor vanish.
+            # A rank's sum of weights is then near 1, whatever the batch: 16-bit gradients neither overflow nor vanish.
             loss, weight = loss * self._per_label(logits), weight * self._per_label(logits)
         return loss, weight, tape.gradient(loss, self._parameters)
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer import runtime
-from trainer.collectives import any_rank, refuse_lost_peer
+from trainer.collectives import any_rank, barrier, refuse_lost_peer
 from trainer.config import Config
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import EpochPlan, random_key
@@ -28,6 +28,8 @@ from trainer.telemetry.step_timer import Phases
 from trainer.topology import Topology
 
 log = logging.getLogger("cxr_train")
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _train_epoch(run: Run, monitor: Monitor, asked: "Asked") -> bool:
 def _step(run: Run, monitor: Monitor, batch: Batch, draw: Draw, *, stop: bool) -> Measured:
     """One step, now and then in parts that are timed apart."""
     every = run.config.telemetry.phase_sample_steps
-    rate = monitor.learning_rate()
+    rate = run.learning_rate()
     if not every or (run.state.step + 1) % every:
         return read(run.step(batch, draw, rate, stop))
     began = time.perf_counter()
@@ -119,7 +121,7 @@ def _tell(run: Run, monitor: Monitor, measured: Measured, plan: EpochPlan, numbe
     whole = run.config.train.global_batch_size
     films = min(whole, plan.films - number * whole)
     own = int(np.count_nonzero(batch.weights.numpy()))
-    monitor.step(measured, monitor.timer.step_done(films), films, own)
+    monitor.step(measured, monitor.timer.step_done(films), own)
     if run.writer:
         with _counting_failures(monitor):
             monitor.commit(run.writer.finished())
@@ -150,20 +152,21 @@ def _is_due(run: Run) -> bool:
 
 
 def _judge(run: Run, mean_auroc: float) -> bool:
-    """Keeps the best score and the count of epochs since; True if this is the best so far."""
+    """Keeps the best score and the count of validations since; True if this is the best so far."""
     stopping, best = run.config.train.early_stopping, run.state.best_auroc
     known = not math.isnan(mean_auroc)
     improved = known and (best is None or mean_auroc > best + stopping.minimum_improvement)
-    waited = 0 if improved else run.state.epochs_without_improvement + 1
-    stop = any_rank(run.ranks, bool(stopping.patience_epochs) and waited >= stopping.patience_epochs)
+    waited = 0 if improved else run.state.validations_without_improvement + 1
+    stop = any_rank(run.ranks, bool(stopping.patience_validations) and waited >= stopping.patience_validations)
     run.state = replace(
         run.state,
         best_auroc=mean_auroc if improved else best,
-        epochs_without_improvement=waited,
+        validations_without_improvement=waited,
         stopped_early=stop,
     )
     if stop:
-        log.info("stopped early: no better mean AUROC than %.3f for %d epochs", best, waited)
+        known_best = "that is known" if best is None else f"than {best:.3f}"
+        log.info("stopped early: no better mean AUROC %s in %d validations", known_best, waited)
     return improved
 
 
@@ -182,7 +185,7 @@ def _wait_for_checkpoint(run: Run, monitor: Monitor) -> None:
     if run.writer:
         with _counting_failures(monitor):
             monitor.commit(run.writer.wait())
-    any_rank(run.ranks, False)
+    barrier(run.ranks)
 
 
 @contextmanager
@@ -212,13 +215,15 @@ class Asked:
 
 @contextmanager
 def asked_to_stop() -> Iterator[Asked]:
-    """SIGTERM and SIGINT ask for a stop after the step in hand, instead of ending the process."""
+    """SIGTERM, SIGINT and a closed terminal ask for a stop after the step in hand, instead of ending the process."""
     asked = Asked()
 
     def ask(number: int, frame: object) -> None:  # noqa: ARG001 - the signal module's form
         asked.now = True
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What nohup has told to be ignored stays so.
+    numbers = [each for each in _STOP_SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield asked
     finally:

@@ -61,10 +61,10 @@ def main() -> None:
         for number in range(count):
             with monitor.timer.waiting():
                 pass
-            monitor.learning_rate()
+            run.learning_rate()
             run.state = replace(run.state, step=number + 1, batch=number + 1)
             own = int(np.count_nonzero(batch.weights.numpy()))
-            monitor.step(measured, monitor.timer.step_done(films), films, own)
+            monitor.step(measured, monitor.timer.step_done(films), own)
         return (time.perf_counter() - began) / count
 
     def idle(count: int) -> float:

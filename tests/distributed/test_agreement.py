@@ -6,7 +6,7 @@ from trainer import checkpoint
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
-NEVER_BETTER = ("train.early_stopping.patience_epochs=1", "train.early_stopping.minimum_improvement=1")
+NEVER_BETTER = ("train.early_stopping.patience_validations=1", "train.early_stopping.minimum_improvement=1")
 
 
 @pytest.fixture(scope="module")

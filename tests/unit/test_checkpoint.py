@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer import checkpoint
 from trainer.attempt import Attempt
-from trainer.checkpoint import Checkpoint, State, best, commit, last, load, newest
+from trainer.checkpoint import Arrays, Checkpoint, State, best, commit, last, load, newest
 from trainer.checkpoint_writer import Writer
 from trainer.errors import DataError
 
@@ -180,7 +181,7 @@ def test_a_damaged_word_on_the_best_one_is_told(tmp_path: Path) -> None:
 
 def test_what_a_killed_write_left_is_cleared_away(tmp_path: Path) -> None:
     (folder,) = committed(tmp_path, 7)
-    folder.rename(folder.with_suffix(".partial"))
+    folder.rename(folder.with_name(f"{folder.name}.000001.new"))
     writer = Writer(tmp_path, Attempt(tmp_path), keep_last=2)
     writer.start(made(8))
     writer.wait()
@@ -210,6 +211,43 @@ def test_an_older_attempts_commit_is_refused(tmp_path: Path) -> None:
     assert newest(tmp_path)[0] is None
     commit(tmp_path, made(9), newer)
     assert load(tmp_path / "step-000000009").state.step == 9
+
+
+def test_a_late_writer_of_an_older_attempt_leaves_a_newer_ones_work_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, newer = Attempt(tmp_path), Attempt(tmp_path)
+    write = checkpoint.save_file
+
+    def write_while_the_older_one_tries_too(arrays: Arrays, file: Path) -> None:
+        monkeypatch.setattr(checkpoint, "save_file", write)
+        write(arrays, file)
+        with pytest.raises(DataError, match="belongs to attempt 2"):
+            commit(tmp_path, Checkpoint({"late": np.zeros(1)}, {}, State(step=9)), older)
+
+    monkeypatch.setattr(checkpoint, "save_file", write_while_the_older_one_tries_too)
+    commit(tmp_path, made(9), newer)
+    assert "late" not in load(tmp_path / "step-000000009").model
+
+
+def test_an_older_attempt_clears_nothing_of_a_newer_one(tmp_path: Path) -> None:
+    older = Attempt(tmp_path)
+    (tmp_path / "step-000000009.000002.new").mkdir()
+    Writer(tmp_path, older, keep_last=1).start(made(1))
+    for _ in range(1000):
+        if newest(tmp_path)[0]:
+            break
+        time.sleep(0.01)
+    assert (tmp_path / "step-000000009.000002.new").is_dir()
+
+
+def test_keeping_the_best_reads_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "load", None)
+    writer = Writer(tmp_path, Attempt(tmp_path), keep_last=2)
+    for step in (1, 2, 3):
+        writer.start(made(step), best=step == 1)
+    writer.wait()
+    assert steps_in(tmp_path) == [1, 2, 3]
 
 
 def test_an_older_attempts_writer_says_so_at_its_next_call(tmp_path: Path) -> None:
@@ -264,8 +302,9 @@ WRITES_UNTIL_KILLED = """
 import itertools, sys
 from pathlib import Path
 import numpy as np
+from trainer import checkpoint
 from trainer.attempt import Attempt
-from trainer.checkpoint import Checkpoint, State
+from trainer.checkpoint import Arrays, Checkpoint, State
 from trainer.checkpoint_writer import Writer
 directory = Path(sys.argv[1])
 writer = Writer(directory, Attempt(directory), keep_last=2)

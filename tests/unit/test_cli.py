@@ -74,9 +74,11 @@ def test_a_batch_that_the_ranks_do_not_divide_is_refused_before_any_is_started()
     )
 
 
-def test_debug_shows_the_error_itself() -> None:
-    result = CliRunner().invoke(app, ["train", "--ranks", "3", "--debug"])
-    assert type(result.exception).__name__ == "UsageError"
+def test_debug_shows_where_the_error_comes_from_and_keeps_its_exit_code() -> None:
+    answer = ask("train", "--ranks", "3", "--debug")
+    assert "Traceback" in answer.errors
+    assert answer.errors.endswith("is not divisible by 3 ranks; use 33, or another number of ranks\n")
+    assert answer.code == 2
 
 
 # ---- Verbs that need TensorFlow: all asked of one process, because it takes seconds to import ----
@@ -106,6 +108,12 @@ def answers(
         "shared patients": train(
             folder, f"data.training={small_sets / 'training'}", f"data.validation={small_sets / 'training'}"
         ),
+        "other size": train(
+            folder,
+            f"data.training={small_sets / 'training'}",
+            f"data.validation={make_set(folder / 'larger', 'validation', 10, side=48, patient_prefix='b')}",
+        ),
+        "only damaged checkpoints": train_on_damaged(folder, f"data.training={small_sets / 'training'}"),
         "parts": train(folder, "train.accumulation_steps=5"),
         "no checkpoint": ["evaluate", "--set", f"checkpoint.directory={folder / 'empty'}"],
         "other classes": evaluate_on_other_classes(make_set, folder),
@@ -126,6 +134,13 @@ def ask_one_process(asked: dict[str, list[str]]) -> dict[str, Answer]:
 def train(folder: Path, *assignments: str) -> list[str]:
     fixed = ("model.name=simple_cnn", "train.precision=float32", f"checkpoint.directory={folder / 'run'}")
     return ["train", *(part for each in (*fixed, *assignments) for part in ("--set", each))]
+
+
+def train_on_damaged(folder: Path, training: str) -> list[str]:
+    run = folder / "bit-rot"
+    made = commit(run, Checkpoint({"w": np.zeros(1)}, {}, State(step=1)), Attempt(run)).folder
+    (made / "model.safetensors").write_bytes(b"")
+    return [*train(folder, training), "--set", f"checkpoint.directory={run}"]
 
 
 def newer_manifest(small_sets: Path, folder: Path) -> Path:
@@ -160,6 +175,8 @@ def evaluate_on_other_classes(make_set: Callable[..., Path], folder: Path) -> li
         ("other labels", 3, "data.labels: 'nih14' is not the label set of", "or prepare the films again"),
         ("newer manifest", 3, "data.training: '", "update cxr-train or prepare the films anew"),
         ("shared patients", 3, "data.validation: '", "which splits by patient"),
+        ("other size", 3, "data.validation: '", "prepare both with the same prepare.image_size"),
+        ("only damaged checkpoints", 3, "checkpoint.directory: '", "restore one, or choose another directory"),
         ("parts", 2, "train.accumulation_steps: 5 does not divide a rank's 32 films", "over the ranks"),
         ("no checkpoint", 3, "checkpoint.directory: '", "train first, or correct the path"),
         ("other classes", 3, "data.test: '", "the same prepare.image_size and data.labels"),
@@ -175,7 +192,7 @@ def test_what_a_user_can_cure_is_one_line_and_its_exit_code(
     assert line.endswith(end)
     assert (answer.code, answer.out) == (code, "")
     assert "Traceback" not in answer.errors
-    assert logged == [] or name == "damaged shard"
+    assert logged == [] or name in ("damaged shard", "only damaged checkpoints")
 
 
 def test_a_damaged_shard_is_named(answers: dict[str, Answer]) -> None:

@@ -62,11 +62,11 @@ def test_a_read_is_found_however_its_section_is_reached() -> None:
         "    def __init__(self, config: LossConfig): self._loss = config\n"
         "    def f(self, tree: Config):\n"
         "        stopping, best = tree.train.early_stopping, 1\n"
-        "        return self._loss.focal_gamma, stopping.patience_epochs, tree.model.name\n"
+        "        return self._loss.focal_gamma, stopping.patience_validations, tree.model.name\n"
     )
     assert set(reads(tree)) >= {
         ("LossConfig", "focal_gamma"),
-        ("EarlyStoppingConfig", "patience_epochs"),
+        ("EarlyStoppingConfig", "patience_validations"),
         ("ModelConfig", "name"),
     }
 

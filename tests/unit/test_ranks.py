@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -163,6 +164,22 @@ def test_a_second_signal_ends_ranks_that_do_not_stop(fifo: Path) -> None:
     sender = signal_this_process(fifo, signal.SIGTERM, signal.SIGTERM)
     assert launch_gloo(1, [*stubborn, str(fifo)], errors=io.StringIO()) == 137
     sender.join()
+
+
+LAUNCHES_ONE = "import sys; from trainer.ranks import launch_gloo; launch_gloo(1, sys.argv[1:])"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_launcher_that_is_killed_leaves_no_rank_behind(fifo: Path, number: signal.Signals) -> None:
+    told_to_stop = python(
+        "signal.signal(signal.SIGTERM, lambda *_: (tell(sys.argv[1]), sys.exit(143)))",
+        "tell(sys.argv[1])",
+        "while True: signal.pause()",
+    )
+    with subprocess.Popen([sys.executable, "-c", LAUNCHES_ONE, *told_to_stop, str(fifo)]) as launcher:
+        assert fifo.read_bytes() == b"x"
+        launcher.send_signal(number)
+        assert fifo.read_bytes() == b"x"
 
 
 def test_signals_mean_what_they_did_once_the_run_is_over() -> None:

@@ -1,9 +1,12 @@
 """The folder that prepare fills: what it is being filled with, and what is finished in it."""
 
+import fcntl
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,11 +56,33 @@ def settings_of(
     return settings | {"data.labels": labels.name, KEY_VARIABLE: key_fingerprint}
 
 
-def claim(destination: Path, settings: Mapping[str, str]) -> None:
-    """Reserves the folder for films prepared with these settings; the same ones may come back to it.
+@contextmanager
+def claimed(destination: Path, settings: Mapping[str, str]) -> Iterator[None]:
+    """Keeps the folder, for as long as it is filled, to this process and to films prepared with these settings.
 
-    Raises DataError if it holds films prepared with others.
+    The same settings may come back to it. Raises DataError if it holds films prepared with others, or if another
+    process is filling it.
     """
+    destination.mkdir(parents=True, exist_ok=True)
+    folder = os.open(destination, os.O_RDONLY)
+    try:
+        _lock(folder, destination)
+        _reserve(destination, settings)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _lock(folder: int, destination: Path) -> None:
+    """Until the descriptor is closed, by whatever ends the process."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        rule = "is being filled by another 'cxr-train prepare'"
+        raise DataError("prepare.destination", str(destination), rule, "wait for it, or name another") from error
+
+
+def _reserve(destination: Path, settings: Mapping[str, str]) -> None:
     path = destination / SETTINGS_NAME
     if path.is_file():
         _refuse_other_settings(destination, path.read_bytes(), settings)
@@ -66,7 +91,6 @@ def claim(destination: Path, settings: Mapping[str, str]) -> None:
         if (destination / split).exists():
             rule = f"holds {split}/ but no {SETTINGS_NAME}, so it is not known how that was made"
             raise DataError("prepare.destination", str(destination), rule, "remove the folder or name another")
-    destination.mkdir(parents=True, exist_ok=True)
     write_durably(path, f"{json.dumps(dict(settings), indent=2)}\n".encode())
 
 
@@ -83,8 +107,12 @@ def finished_shards(directory: Path) -> list[FinishedShard]:
     return finished
 
 
-def _refuse_other_settings(destination: Path, claimed: bytes, new: Mapping[str, str]) -> None:
-    old = json.loads(claimed)
+def _refuse_other_settings(destination: Path, earlier: bytes, new: Mapping[str, str]) -> None:
+    try:
+        old = json.loads(earlier)
+    except ValueError as error:
+        rule = f"holds a damaged {SETTINGS_NAME} ({error})"
+        raise DataError("prepare.destination", str(destination), rule, "remove the folder, or name another") from error
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
             raise DataError(

@@ -14,11 +14,11 @@ import trainer
 from trainer.config import PrepareConfig
 from trainer.data.catalog import Assignment, Record
 from trainer.data.decoding import Chunk, FilmTask, Storage, StoredImage, decode_chunk
-from trainer.data.destination import claim, is_complete, settings_of
+from trainer.data.destination import claimed, is_complete, settings_of
 from trainer.data.film_set import FilmSetWriter
 from trainer.data.inputs import Inputs, collect, refuse_missing
 from trainer.data.manifest import Made, Manifest, Split, read_manifest
-from trainer.data.patients import hasher_from_environment
+from trainer.data.patients import PatientHasher, hasher_from_environment
 from trainer.data.workers import map_in_order
 from trainer.durable import write_durably
 from trainer.errors import DataError, UsageError
@@ -79,20 +79,29 @@ def prepare(config: PrepareConfig, labels: LabelSet, progress: Progress) -> Prep
     destination, hasher = Path(config.destination), hasher_from_environment()
     inputs = collect(config, labels)
     films = [inputs.records[number].film for number in inputs.files]
-    claim(destination, settings_of(config, labels, hasher.fingerprint, films, inputs.archives))
-
-    complete = all(is_complete(destination / split) for split in inputs.splits)
-    decoded = 0
-    if not complete:
-        by_name = {record.film: record for record in inputs.records}
-        sets: Sets = {split: FilmSetWriter(destination, split, config, hasher, by_name) for split in inputs.splits}
-        finished = sum(each.films for each in sets.values())
-        faults = _fill_and_close(sets, inputs, config, progress)
-        _write_bad_films(destination, inputs, faults)
-        _write_manifests(sets, inputs, faults, config, labels)
-        decoded = sum(each.films for each in sets.values()) - finished
+    with claimed(destination, settings_of(config, labels, hasher.fingerprint, films, inputs.archives)):
+        complete = all(is_complete(destination / split) for split in inputs.splits)
+        decoded = 0 if complete else _add_films(destination, inputs, config, labels, hasher, progress)
     manifests = {split: read_manifest(destination / split, "prepare.destination") for split in inputs.splits}
     return PrepareResult(manifests, inputs.finder.unlisted, complete, decoded, time.perf_counter() - started)
+
+
+def _add_films(
+    destination: Path,
+    inputs: Inputs,
+    config: PrepareConfig,
+    labels: LabelSet,
+    hasher: PatientHasher,
+    progress: Progress,
+) -> int:
+    """Writes what earlier runs have not; the number of films decoded."""
+    by_name = {record.film: record for record in inputs.records}
+    sets: Sets = {split: FilmSetWriter(destination, split, config, hasher, by_name) for split in inputs.splits}
+    finished = sum(each.films for each in sets.values())
+    faults = _fill_and_close(sets, inputs, config, progress)
+    _write_bad_films(destination, inputs, faults)
+    _write_manifests(sets, inputs, faults, config, labels)
+    return sum(each.films for each in sets.values()) - finished
 
 
 Sets = Mapping[Assignment, FilmSetWriter]

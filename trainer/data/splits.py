@@ -75,7 +75,10 @@ def _read_list(key: str, path: str) -> frozenset[str]:
         raise UsageError(key, path, "is empty", "name the list of films, or set prepare.split=patient")
     if not Path(path).is_file():
         raise DataError(key, path, "is not a file", "check the path")
-    lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(key, path, f"is not text ({error.reason})", "name a list of film names, one a line") from error
     return frozenset(line.strip() for line in lines) - {""}
 
 

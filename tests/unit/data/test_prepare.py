@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from trainer.config import ColumnsConfig, PrepareConfig
+from trainer.data.destination import claimed
 from trainer.data.manifest import read_manifest
 from trainer.data.patients import shared_patients
 from trainer.data.prepare import PrepareResult, prepare
@@ -257,6 +258,19 @@ def test_a_damaged_finished_shard_is_not_signed(source: Path, tmp_path: Path) ->
     content[300] ^= 1
     path.write_bytes(content)
     refusal(config, str(path), "are not the records of its index", "remove the folder")
+
+
+def test_damaged_settings_of_an_earlier_run_stop_it(source: Path, tmp_path: Path) -> None:
+    config = settings(source, tmp_path / "sets")
+    interrupt_halfway(config)
+    (tmp_path / "sets" / "prepare.json").write_bytes(b'{"prepare.seed')
+    refusal(config, "prepare.destination", "holds a damaged prepare.json", "remove the folder")
+
+
+def test_two_runs_do_not_fill_one_folder(source: Path, tmp_path: Path) -> None:
+    config = settings(source, tmp_path / "sets")
+    with claimed(tmp_path / "sets", {}):
+        refusal(config, "prepare.destination", "is being filled by another", "wait for it, or name another")
 
 
 def test_a_complete_destination_is_done_at_once(source: Path, tmp_path: Path) -> None:

@@ -102,6 +102,13 @@ def test_a_list_that_is_not_there_is_a_data_error(tmp_path: Path) -> None:
         assign_splits(films(5), config)
 
 
+def test_a_list_that_is_not_text_is_a_data_error(tmp_path: Path) -> None:
+    config = official(tmp_path, [], [])
+    Path(config.train_list).write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(DataError, match=r"prepare.train_list: '.*' is not text .*; name a list of film names"):
+        assign_splits(films(5), config)
+
+
 def test_a_set_that_is_empty_though_asked_for_stops_it(tmp_path: Path) -> None:
     names = [each.film for each in films(2)]
     with pytest.raises(DataError, match=r"prepare.split: 'validation' .*prepare.validation_fraction=0"):
