@@ -118,6 +118,7 @@ spec:
       command: [/opt/cxr-train/venv/bin/python, /etc/cxr-train-scripts/wait_for_films.py]
       env:
         - {name: CXR_TRAIN_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+        - {name: CXR_TRAIN_JOB, value: {{ .job | quote }}}
         - {name: CXR_TRAIN_PREPARE_JOB, value: {{ include "cxr-train.prepare" .root }}}
       resources:
         {{- toYaml $values.launcher.resources | nindent 8 }}
