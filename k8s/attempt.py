@@ -115,8 +115,9 @@ class Attempt:
         if kind == "note":
             log.warning("%s", message["text"])
         elif kind == "leaving":
-            log.info("%s is told to leave: the ranks stop after a checkpoint", self._place.worker(worker.index))
-            self._outcome = replace(self._outcome, disrupted=True)
+            name = self._place.worker(worker.index)
+            log.info("%s is told to leave: the ranks stop after a checkpoint", name)
+            self._outcome = replace(self._outcome, leaving=name, disrupted=True)
         elif message.get("attempt") != self._plan.number:
             return
         elif kind == "line":
@@ -154,6 +155,7 @@ class Attempt:
             message["last"],
             message["by_others"],
             message["out_of_memory"],
+            message["by_signal"],
         )
         self._ends[end.rank] = end
         if end.code and not end.by_others:

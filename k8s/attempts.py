@@ -24,6 +24,13 @@ class RankEnd:
     """Killed together with its starter: mpirun ends the rest of an attempt."""
     out_of_memory: str = ""
     """Which limit it was killed at; empty if it was not killed for want of memory."""
+    by_signal: bool = False
+    """Ended by a signal, not by itself: SIGTERM before it trains leaves the code of a stop, and no checkpoint."""
+
+    @property
+    def saved(self) -> bool:
+        """It stopped by itself, which it does only once a checkpoint is committed."""
+        return self.code == Stopped.exit_code and not self.by_signal
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class Outcome:
     """In the order in which they were told."""
     lost: str = ""
     """The worker that was lost, and its cause."""
+    leaving: str = ""
+    """The worker whose pod was told to leave."""
     disrupted: bool = False
     """The cluster took it: an eviction, a deletion, a node."""
     hung: str = ""
@@ -71,7 +80,8 @@ def verdict(outcome: Outcome) -> Verdict:
         return Verdict("permanent", own[0].code, _words(own[0]))
     stopped = [end for end in outcome.ends if end.code == Stopped.exit_code]
     if stopped:
-        text = f"{stopped[0].worker} was told to leave; the ranks stopped after a checkpoint"
+        saved = "after a checkpoint" if any(end.saved for end in stopped) else "before they trained"
+        text = f"{outcome.leaving or stopped[0].worker} was told to leave; the ranks stopped {saved}"
         return Verdict("retry", Stopped.exit_code, text, counts=not outcome.disrupted)
     if len(outcome.ends) == outcome.ranks and all(end.code == 0 for end in outcome.ends):
         return Verdict("done", 0)

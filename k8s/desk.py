@@ -157,7 +157,7 @@ class Desk:
         elif kind == "beat":
             self._tell_of(rank, **message)
         elif kind == "ended":
-            self._end(rank, message["code"])
+            self._end(rank, message["code"], by_signal=message["by_signal"])
 
     def _line(self, rank: Rank, text: str) -> None:
         """To the pod's log with its rank; to the launcher rank 0's, and what other ranks say in their own name."""
@@ -169,7 +169,7 @@ class Desk:
         else:
             rank.tail.append(text)
 
-    def _end(self, rank: Rank, code: int | None) -> None:
+    def _end(self, rank: Rank, code: int | None, *, by_signal: bool = True) -> None:
         """A rank without a last word was killed with its starter: by the end of its attempt."""
         rank.ended = True
         out_of_memory = code == 128 + signal.SIGKILL and self._memory.new_kills() > 0
@@ -180,6 +180,7 @@ class Desk:
             kind="ended",
             code=128 + signal.SIGKILL if code is None else code,
             by_others=code is None,
+            by_signal=by_signal,
             out_of_memory=self._memory.limit() if out_of_memory else "",
             last=rank.last,
             tail=list(rank.tail),

@@ -164,7 +164,7 @@ class Launcher:
         counts = [f"collectives.expected_ranks={ranks}", f"collectives.wanted_ranks={wanted}"]
         settings = [*self._assignments, *assignments, *counts]
         command = mpirun.rank_command(verb, self._config_file, settings, self._format)
-        log.info("attempt %d: %s on %d workers, %d ranks", self._attempt, verb, len(members), ranks)
+        log.info("%s on %d workers, %d ranks (attempt %d)", verb, len(members), ranks, self._attempt)
         plan = Plan(self._attempt, verb, command, members)
         attempt = Attempt(
             self._config, self._place, self.crew, plan, self._told_beat, _say_line, self._ssh, self._clock
@@ -254,8 +254,7 @@ def _age(metadata: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _stopped(outcome: Outcome) -> str:
-    codes = {end.code for end in outcome.ends}
-    if codes == {Stopped.exit_code} and len(outcome.ends) == outcome.ranks:
+    if any(end.saved for end in outcome.ends):
         return "was stopped, its checkpoint is committed"
     return "was stopped before its checkpoint was committed"
 

@@ -12,6 +12,9 @@ from trainer.errors import ClusterError
 
 log = logging.getLogger("cxr_train")
 
+SAY_AFTER_SECONDS = 3.0
+"""What is over by then is not worth a line."""
+
 SAY_AGAIN_SECONDS = 30.0
 FEWER_AFTER_SECONDS = 120.0
 """What a lost worker gets to come back before the others go on without it, where restarts.minimum_workers allows."""
@@ -45,7 +48,8 @@ class Muster:
                 return few
             if waited > timeout:
                 raise self._error(missing, f"did not come within {timeout:g} s")
-            self._say(missing)
+            if waited > SAY_AFTER_SECONDS:
+                self._say(missing)
             self._crew.replace_ended()
             heed(self._crew.next())
 

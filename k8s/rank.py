@@ -159,7 +159,7 @@ class Watcher:
         for line in self._lines.end():
             self._say(line)
         code = self._child.returncode
-        self._desk.send({"kind": "ended", "code": 128 - code if code < 0 else code})
+        self._desk.send({"kind": "ended", "code": 128 - code if code < 0 else code, "by_signal": code < 0})
         return 128 - code if code < 0 else code
 
 

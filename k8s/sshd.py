@@ -37,7 +37,13 @@ def make_host_key(folder: Path) -> None:
 
 
 def start(config: Path = CONFIG) -> subprocess.Popen[bytes]:
-    """Runs sshd in the foreground; its words go to the pod's log."""
+    """Runs sshd in the foreground; its words, in its stderr, are for the pod's log, but for the noise."""
     if not config.exists():
         raise ClusterError(str(config), "", "is not there", "use an image made by 'make image'")
-    return subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL)
+    command = ["/usr/sbin/sshd", "-D", "-e", "-o", "LogLevel=ERROR", "-f", str(config)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def is_noise(line: str) -> bool:
+    """What a probe leaves that connects and says nothing: the kubelet's, every few seconds, and the launcher's."""
+    return line.startswith(("kex_exchange_identification:", "banner exchange:"))

@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from k8s import environment, sshd
 from k8s.cgroup import Memory
 from k8s.desk import Desk
-from k8s.messages import run_folder
+from k8s.messages import Lines, run_folder
 from k8s.place import Place
 from k8s.termination import write_reason
 from trainer.config import Config
@@ -128,7 +128,21 @@ class Worker:
 
     def _start_sshd(self) -> None:
         self._sshd_starts += 1
-        self._sshd = sshd.start(self._sshd_config)
+        process = self._sshd = sshd.start(self._sshd_config)
+        assert process.stderr is not None  # noqa: S101
+        stderr, lines = process.stderr, Lines()
+        os.set_blocking(stderr.fileno(), False)
+        asyncio.get_running_loop().add_reader(stderr, lambda: self._hear_sshd(stderr, lines))
+
+    def _hear_sshd(self, stderr: IO[bytes], lines: Lines) -> None:
+        data = stderr.read()
+        if not data:
+            asyncio.get_running_loop().remove_reader(stderr)
+            stderr.close()
+        for line in lines.feed(data or b""):
+            text = line.decode(errors="replace").rstrip()
+            if not sshd.is_noise(text):
+                _say(f"sshd: {text}")
 
     def _stop_sshd(self) -> None:
         if self._sshd:

@@ -43,7 +43,9 @@ def look(job: str, namespace: str, workers: int, read: ReadJob, greet: Greet) ->
         reason = greet(f"{worker}.{job}.{namespace}.svc")
         if reason is not None:
             raise NotYet(f"no sshd on {worker} ({reason}); see kubectl -n {namespace} describe pod {worker}")
-    return f"job {job} runs, and sshd answers on its {workers} workers"
+    lost = launcher.get("status", {}).get("failed", 0)
+    after = f", after {lost} launchers that failed: read their logs" if lost else ""
+    return f"job {job} runs, and sshd answers on its {workers} workers{after}"
 
 
 def patiently(see: Callable[[], str], clock: Callable[[], float], sleep: Callable[[float], None]) -> str:

@@ -1,4 +1,4 @@
-"""What a pod reads from the API server, with its own service account and the standard library alone."""
+"""What a pod asks of the API server, with its own service account and the standard library alone."""
 
 import http.client
 import json
@@ -17,7 +17,12 @@ class Refused(Exception):
 
 def read_job(name: str, namespace: str) -> dict[str, Any] | None:
     """A Job of batch/v1 as the API has it; None if there is none. Raises Refused, OSError."""
-    return _read(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+    return _call("GET", _path(name, namespace))
+
+
+def end_retries(name: str, namespace: str) -> None:
+    """That Job starts no other pod. Raises Refused, OSError."""
+    _call("PATCH", _path(name, namespace), json.dumps({"spec": {"backoffLimit": 0}}))
 
 
 def condition(job: dict[str, Any], kind: str) -> str | None:
@@ -28,15 +33,23 @@ def condition(job: dict[str, Any], kind: str) -> str | None:
     return None
 
 
-def _read(path: str) -> dict[str, Any] | None:
+def _path(name: str, namespace: str) -> str:
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+
+
+def _call(method: str, path: str, body: str | None = None) -> dict[str, Any] | None:
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], int(os.environ["KUBERNETES_SERVICE_PORT"])
     trust = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
+    headers = {
+        "Authorization": f"Bearer {(_ACCOUNT / 'token').read_text().strip()}",
+        "Accept": "application/json",
+        "Content-Type": "application/merge-patch+json",
+    }
     connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=trust)
     try:
-        token = (_ACCOUNT / "token").read_text().strip()
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
-        body = json.loads(response.read() or b"{}")
+        answer = json.loads(response.read() or b"{}")
     except http.client.HTTPException as error:
         raise OSError(f"the API server's answer broke off ({error!r})") from error
     finally:
@@ -44,5 +57,5 @@ def _read(path: str) -> dict[str, Any] | None:
     if response.status == http.HTTPStatus.NOT_FOUND:
         return None
     if response.status >= http.HTTPStatus.BAD_REQUEST:
-        raise Refused(f"{response.status}: {body.get('message', path)}")
-    return dict(body)
+        raise Refused(f"{response.status}: {answer.get('message', path)}")
+    return dict(answer)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cluster_api import Refused, condition, read_job
+from cluster_api import Refused, condition, end_retries, read_job
 
 POLL_SECONDS = 5
 _POLLS_A_LINE = 12
@@ -51,10 +51,18 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    """What the pod exits with."""
+    """What the pod exits with. Films that will never be there are no reason to start the launcher again."""
+    job, films, namespace = (os.environ[f"CXR_TRAIN_{name}"] for name in ("JOB", "PREPARE_JOB", "NAMESPACE"))
     try:
-        wait(os.environ["CXR_TRAIN_PREPARE_JOB"], os.environ["CXR_TRAIN_NAMESPACE"], read_job, time.sleep)
-    except (Failed, Refused) as error:
+        wait(films, namespace, read_job, time.sleep)
+    except Failed as error:
+        say(str(error))
+        try:
+            end_retries(f"{job}-launcher", namespace)
+        except (Refused, OSError) as refusal:
+            say(f"the launcher will try again in vain ({refusal})")
+        return 1
+    except Refused as error:
         say(str(error))
         return 1
     say("the films are prepared")

@@ -45,7 +45,7 @@
 {{/* What tells this release's objects from all others. */}}
 {{- define "cxr-train.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "cxr-train.labels" -}}

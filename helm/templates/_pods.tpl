@@ -25,10 +25,10 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .schedulerName }}
-schedulerName: {{ . }}
+schedulerName: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -73,7 +73,7 @@ env:
 {{- define "cxr-train.container.secret" -}}
 {{- with .root.Values.existingSecret -}}
 envFrom:
-  - secretRef: {name: {{ . }}}
+  - secretRef: {name: {{ . | quote }}}
 {{- end -}}
 {{- end -}}
 
@@ -106,7 +106,7 @@ metadata:
   {{- include "cxr-train.pod.metadata" (merge (dict "component" "launcher") .) | nindent 2 }}
 spec:
   {{- include "cxr-train.pod.common" . | nindent 2 }}
-  serviceAccountName: {{ include "cxr-train.launcherAccount" .root }}
+  serviceAccountName: {{ include "cxr-train.launcherAccount" .root | quote }}
   terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds | int }}
   {{- with include "cxr-train.pod.place" (dict
         "nodeSelector" ($values.launcher.nodeSelector | default $values.nodeSelector)
@@ -118,6 +118,7 @@ spec:
       command: [/opt/cxr-train/venv/bin/python, /etc/cxr-train-scripts/wait_for_films.py]
       env:
         - {name: CXR_TRAIN_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+        - {name: CXR_TRAIN_JOB, value: {{ .job | quote }}}
         - {name: CXR_TRAIN_PREPARE_JOB, value: {{ include "cxr-train.prepare" .root }}}
       resources:
         {{- toYaml $values.launcher.resources | nindent 8 }}
@@ -157,11 +158,11 @@ metadata:
   {{- include "cxr-train.pod.metadata" (merge (dict "component" "worker") .) | nindent 2 }}
 spec:
   {{- include "cxr-train.pod.common" . | nindent 2 }}
-  serviceAccountName: {{ include "cxr-train.workerAccount" .root }}
+  serviceAccountName: {{ include "cxr-train.workerAccount" .root | quote }}
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds | int }}
   {{- with $values.runtimeClassName }}
-  runtimeClassName: {{ . }}
+  runtimeClassName: {{ . | quote }}
   {{- end }}
   {{- with include "cxr-train.pod.place" (dict "nodeSelector" $values.nodeSelector "tolerations" $tolerations) }}{{ . | nindent 2 }}{{ end }}
   {{- with $values.affinity }}
@@ -222,23 +223,23 @@ spec:
         {{- end }}
   volumes:
     {{- include "cxr-train.pod.volumes" . | nindent 4 }}
-    - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $values.shm.sizeLimit }}}}
+    - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $values.shm.sizeLimit | quote }}}}
     {{- with $values.cache }}
     {{- if .existingClaim }}
-    - {name: cache, persistentVolumeClaim: {claimName: {{ .existingClaim }}}}
+    - {name: cache, persistentVolumeClaim: {claimName: {{ .existingClaim | quote }}}}
     {{- else if .hostPath }}
-    - {name: cache, hostPath: {path: {{ .hostPath }}, type: DirectoryOrCreate}}
+    - {name: cache, hostPath: {path: {{ .hostPath | quote }}, type: DirectoryOrCreate}}
     {{- else }}
-    - {name: cache, emptyDir: {sizeLimit: {{ .sizeLimit }}}}
+    - {name: cache, emptyDir: {sizeLimit: {{ .sizeLimit | quote }}}}
     {{- end }}
     {{- end }}
     {{- if $phantom }}
-    - {name: data, emptyDir: {sizeLimit: {{ $values.data.sizeLimit }}}}
+    - {name: data, emptyDir: {sizeLimit: {{ $values.data.sizeLimit | quote }}}}
     {{- else if $values.data.existingClaim }}
-    - {name: data, persistentVolumeClaim: {claimName: {{ $values.data.existingClaim }}}}
+    - {name: data, persistentVolumeClaim: {claimName: {{ $values.data.existingClaim | quote }}}}
     {{- end }}
     {{- if eq (include "cxr-train.checkpoints" .root) "claim" }}
-    - {name: checkpoints, persistentVolumeClaim: {claimName: {{ include "cxr-train.checkpointClaim" .root }}}}
+    - {name: checkpoints, persistentVolumeClaim: {claimName: {{ include "cxr-train.checkpointClaim" .root | quote }}}}
     {{- else if eq (include "cxr-train.checkpoints" .root) "pod" }}
     - {name: checkpoints, emptyDir: {}}
     {{- end }}
@@ -249,7 +250,7 @@ spec:
 name: data
 mountPath: /data
 {{- with .data.subPath }}
-subPath: {{ . }}
+subPath: {{ . | quote }}
 {{- end }}
 readOnly: {{ .readOnly }}
 {{- end -}}

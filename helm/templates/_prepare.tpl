@@ -22,7 +22,7 @@ template:
     {{- include "cxr-train.pod.metadata" (merge (dict "component" "prepare") .) | nindent 4 }}
   spec:
     {{- include "cxr-train.pod.common" . | nindent 4 }}
-    serviceAccountName: {{ include "cxr-train.workerAccount" .root }}
+    serviceAccountName: {{ include "cxr-train.workerAccount" .root | quote }}
     automountServiceAccountToken: false
     restartPolicy: Never
     {{- with include "cxr-train.pod.place" (dict
@@ -44,6 +44,6 @@ template:
     volumes:
       {{- include "cxr-train.pod.volumes" . | nindent 6 }}
       {{- with $values.data.existingClaim }}
-      - {name: data, persistentVolumeClaim: {claimName: {{ . }}}}
+      - {name: data, persistentVolumeClaim: {claimName: {{ . | quote }}}}
       {{- end }}
 {{- end -}}

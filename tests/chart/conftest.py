@@ -106,10 +106,16 @@ class Rendered:
 
 
 class Render(Protocol):
-    """Renders the chart in namespace films; ``api`` is what a cluster would say it knows."""
+    """Renders the chart; ``api`` is what a cluster would say it knows."""
 
     def __call__(
-        self, values: Tree | None = None, *, name: str = "cxr-train", api: tuple[str, ...] = (), chart: Path = CHART
+        self,
+        values: Tree | None = None,
+        *,
+        name: str = "cxr-train",
+        namespace: str = "films",
+        api: tuple[str, ...] = (),
+        chart: Path = CHART,
     ) -> Rendered: ...
 
 
@@ -137,9 +143,14 @@ def rendered(variants: dict[str, Tree]) -> dict[str, Rendered]:
 
 
 def _render(
-    values: Tree | None = None, *, name: str = "cxr-train", api: tuple[str, ...] = (), chart: Path = CHART
+    values: Tree | None = None,
+    *,
+    name: str = "cxr-train",
+    namespace: str = "films",
+    api: tuple[str, ...] = (),
+    chart: Path = CHART,
 ) -> Rendered:
-    options = {"name": name, "namespace": "films", "api_versions": list(api)}
+    options = {"name": name, "namespace": namespace, "api_versions": list(api)}
     with helm_python.Chart.load(chart) as loaded:
         # Chart.render has no parameter for the types of a cluster, the call below it has.
         files = json.loads(

@@ -25,6 +25,29 @@ def test_every_object_is_valid(rendered: dict[str, Any], variant: str) -> None:
         check(each)
 
 
+@pytest.mark.parametrize("word", ["true", "null", "on", "007", "1.2", "1e3"])
+def test_a_word_that_yaml_takes_for_something_else_stays_a_word(render: Any, word: str) -> None:
+    values = {
+        "data": {"existingClaim": word, "subPath": word},
+        "cache": {"existingClaim": word},
+        "checkpoint": {"persistence": {"enabled": True, "storageClass": word}},
+        "existingSecret": word,
+        "prepare": {"enabled": True},
+        "serviceAccount": {"annotations": {"role": word}},
+        "podLabels": {"team": word},
+        "nodeSelector": {"pool": word},
+        **dict.fromkeys(("priorityClassName", "runtimeClassName", "schedulerName"), word),
+        "kueue": {"queueName": word, "priorityClass": word},
+        "training": {"data": {"training": "/data/set/training"}, "prepare": {"destination": "/data/set"}},
+    }
+    release = render(values, name=word, namespace=word)
+    for each in release.objects:
+        check(each)
+        assert each["metadata"]["namespace"] == word
+        assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == word
+    assert release.job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == word
+
+
 def test_an_invalid_object_would_be_found(rendered: dict[str, Any]) -> None:
     job = rendered["cpu"].job
     spec = job["spec"] | {"slotPerWorker": 1}

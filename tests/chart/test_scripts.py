@@ -64,12 +64,30 @@ def test_a_missing_right_ends_the_wait(load: Any) -> None:
         load("wait_for_films").wait("films", "n", says(refused), pytest.fail)
 
 
+def test_films_that_will_never_be_there_end_the_launchers_retries(
+    load: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = load("wait_for_films")
+    ended: list[tuple[str, str]] = []
+    for name, value in {"JOB": "j", "PREPARE_JOB": "films", "NAMESPACE": "n"}.items():
+        monkeypatch.setenv(f"CXR_TRAIN_{name}", value)
+    monkeypatch.setattr(module, "read_job", says(job("Failed")))
+    monkeypatch.setattr(module, "end_retries", lambda name, namespace: ended.append((name, namespace)))
+    assert module.main() == 1
+    assert ended == [("j-launcher", "n")]
+    assert "Job films failed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("launcher", "line"),
     [
         (job("Complete"), "job j is done"),
         (job("Suspended"), "job j is suspended: it waits for its queue, or for --set suspend=false"),
         (job(), "job j runs, and sshd answers on its 2 workers"),
+        (
+            {"status": {"failed": 3}},
+            "job j runs, and sshd answers on its 2 workers, after 3 launchers that failed: read their logs",
+        ),
     ],
 )
 def test_helm_test_is_content_with_a_job_that_is_well(load: Any, launcher: dict[str, Any], line: str) -> None:

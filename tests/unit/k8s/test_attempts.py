@@ -59,6 +59,13 @@ def test_an_eviction_is_no_failure_of_the_job():
     assert of(lost="OOMKilled").counts
 
 
+def test_a_rank_that_sigterm_met_before_it_trained_has_no_checkpoint():
+    early = of(end(0, 143, by_signal=True), end(1, 143, by_signal=True), leaving=W1, disrupted=True)
+    assert early.reason == f"{W1} was told to leave; the ranks stopped before they trained"
+    saved = of(end(0, 143), end(1, 143), leaving=W1, disrupted=True)
+    assert saved.reason == f"{W1} was told to leave; the ranks stopped after a checkpoint"
+
+
 def test_a_rank_killed_for_want_of_memory_says_at_which_limit():
     found = of(end(1, 137, out_of_memory="its limit of 2.00 GiB"), end(0, 144))
     assert found.kind == "retry"

@@ -126,7 +126,7 @@ class Script:
 
     @classmethod
     def end(cls, attempt: int, rank: int, code: int, **more: object) -> None:
-        fields = {"last": "", "tail": [], "by_others": False, "out_of_memory": "", **more}
+        fields = {"last": "", "tail": [], "by_others": False, "by_signal": False, "out_of_memory": "", **more}
         cls.channels[rank].say(kind="ended", rank=rank, attempt=attempt, code=code, **fields)
 
     @classmethod
@@ -160,6 +160,7 @@ def cluster(make_pod, monkeypatch) -> Iterator[FakeCluster]:
     monkeypatch.setattr("k8s.mpirun.start", Script.start)
     monkeypatch.setattr("k8s.attempt._SETTLE_SECONDS", 0.1)
     monkeypatch.setattr(crew_module, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(muster_module, "SAY_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(launcher_module, "write_reason", lambda reason: None)  # noqa: ARG005
     yield Script.cluster
     for each in Script.running:
