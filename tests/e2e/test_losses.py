@@ -17,7 +17,7 @@ RESUMED = r"resumed from step (\d+)"
 @pytest.fixture
 def running(release: Release) -> tuple[Release, Log]:
     """A job whose first checkpoint is committed."""
-    release.helm("install", merged(ENDLESS, {"training": {"restarts": {"stall_seconds": 30}}, "podMonitor": {"enabled": True}}))
+    release.helm("install", merged(ENDLESS, {"training": {"restarts": {"stall_seconds": 30}}}))
     log = release.launcher_log()
     log.hears(r"step 15/")
     return release, log

@@ -1,6 +1,5 @@
 """The CPU preset trains to success, under pod security "restricted", and everybody can see it."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -20,18 +19,12 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def monitored() -> bool:
-    """Whether a Prometheus operator is there."""
-    return bool(run("kubectl", "get", "crd", "podmonitors.monitoring.coreos.com", "--ignore-not-found"))
-
-
-@pytest.fixture(scope="module")
-def trained(make_namespace: Callable[..., str], monitored: bool) -> Iterator[Trained]:
+def trained(make_namespace: Callable[..., str]) -> Iterator[Trained]:
     namespace = make_namespace(**{"pod-security.kubernetes.io/enforce": "restricted"})
     release = Release(namespace)
     # The preset with fewer films: what is tried is the way, not the score.
     quick = {"training": {"phantom": {"films": 400}, "train": {"epochs": 2, "log_every_steps": 2}}}
-    release.helm("install", merged(PRESET, quick, {"podMonitor": {"enabled": monitored}}))
+    release.helm("install", merged(PRESET, quick))
     log = release.launcher_log()
     yield Trained(release, log, release.ended())
     release.uninstall()
@@ -89,14 +82,3 @@ def test_status_tells_the_end(trained: Trained) -> None:
 
 def test_helm_test_passes(trained: Trained) -> None:
     assert "Succeeded" in run("helm", "test", "-n", trained.release.namespace, trained.release.name)
-
-
-def test_its_metrics_are_in_prometheus(trained: Trained, monitored: bool) -> None:
-    if not monitored:
-        pytest.skip("no Prometheus operator in this cluster")
-    query = f'max_over_time(cxr_train_step{{namespace="{trained.release.namespace}"}}[30m])'
-    proxy = "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1/query"
-    answer = trained.release.cluster.read(proxy, query=query)
-    (found,) = answer["data"]["result"]
-    assert float(found["value"][1]) > 0, json.dumps(found)
-    assert found["metric"]["release"] == trained.release.name
