@@ -1,5 +1,5 @@
 # cxr-train. `make demo` tries everything on phantom films; `make test` proves it. Both set up what they need.
-.PHONY: demo test lint format bench docs chart image env clean
+.PHONY: demo test lint format bench docs chart e2e image env clean
 
 UV := .uv/bin/uv
 RUN := .venv/bin
@@ -41,6 +41,10 @@ docs: env
 # helm/values.schema.json and helm/README.md, from the trainer's settings and the comments in helm/values.yaml.
 chart: env
 	$(RUN)/python -m helm.generate
+
+# On whatever KUBECONFIG points at, with the image that CXR_TRAIN_E2E_IMAGE names: one that its nodes have or can pull.
+e2e: env
+	$(RUN)/pytest tests/e2e
 
 # TARGET=gpu, PUSH=your.registry/cxr-train, TAG=...: docker/build says them all.
 image:

@@ -237,3 +237,4 @@ class Attempt:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._mpirun.pid, signal.SIGKILL)
             self._mpirun.wait()
+            self._crew.reap_orphans()

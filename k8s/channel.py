@@ -63,6 +63,11 @@ class Channel:
         self._closed = threading.Event()
         threading.Thread(target=self._keep, name=f"worker {worker}", daemon=True).start()
 
+    @property
+    def process_id(self) -> int | None:
+        """Of ssh; None before the first connection."""
+        return self._process.pid if self._process else None
+
     def ask(self, **message: object) -> None:
         """Says something to ``work``; lost if the line is down, as every answer would be."""
         process = self._process

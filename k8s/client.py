@@ -57,7 +57,8 @@ class KubernetesCluster:
 
         library: Any = kubernetes
         self._refusal = library.client.ApiException
-        self.namespace = namespace or _load(library.config)
+        default = _load(library.config)
+        self.namespace = namespace or default
         self._api: Any = library.client.ApiClient()
 
     # ---- What the launcher needs ----

@@ -1,13 +1,17 @@
 """The workers as the launcher sees them: their pods, the lines to them, what hinders each, and which are lost."""
 
+import contextlib
 import logging
 import math
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import psutil
 
 from k8s import watch
 from k8s.channel import Channel, Said, Unreached
@@ -171,6 +175,14 @@ class Crew:
         for each in members:
             if each.channel:
                 each.channel.ask(**message)
+
+    def reap_orphans(self) -> None:
+        """Takes what mpirun has left: as process 1, the launcher is the parent of its ssh processes then."""
+        own = {each.channel.process_id for each in self.workers if each.channel}
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+                if child.pid not in own and child.status() == psutil.STATUS_ZOMBIE:
+                    os.waitpid(child.pid, os.WNOHANG)
 
     def close(self) -> None:
         """Ends all lines."""

@@ -161,7 +161,7 @@ class Desk:
 
     def _line(self, rank: Rank, text: str) -> None:
         """To the pod's log with its rank; to the launcher rank 0's, and what other ranks say in their own name."""
-        named = re.search(rf"\brank {rank.rank}: ", text)
+        named = re.search(rf'\brank {rank.rank}: |"rank": {rank.rank},', text)
         self._say(text if rank.rank == 0 or named else f"rank {rank.rank}: {text}")
         rank.last = text.strip() or rank.last
         if rank.rank == 0 or named:

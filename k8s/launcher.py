@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from k8s import mpirun, progress, sshd, watch
 from k8s.attempt import Attempt, Plan
@@ -23,6 +23,9 @@ from trainer.topology import films_per_rank
 
 log = logging.getLogger("cxr_train")
 
+Answer = TypeVar("Answer")
+
+_REFUSALS = (401, 403, 404)
 _LEAVE_SECONDS = 30.0
 _PREDECESSOR_SECONDS = 2.0
 
@@ -83,7 +86,7 @@ class Launcher:
     # ---- Before ----
 
     def _go_on_from_before(self) -> None:
-        told = progress.read(self._cluster.job(self._place.job))
+        told = progress.read(self._patiently(lambda: self._cluster.job(self._place.job)))
         self._attempt = int(told.get("attempt", 0))
         self._restarts, self._failures = int(told.get("restarts", 0)), int(told.get("failures", 0))
         if self._attempt:
@@ -95,7 +98,7 @@ class Launcher:
         """One release has one writer: an upgrade's older job leaves, with its checkpoint, before this one begins."""
         deadline = self._clock() + self._config.cluster.start_timeout_seconds
         told: list[str] = []
-        while names := self._predecessors():
+        while names := self._patiently(self._predecessors):
             if names != told:
                 told = names
                 log.info("waiting for %s of the same release to leave", ", ".join(names))
@@ -103,6 +106,18 @@ class Launcher:
                 raise ClusterError(
                     "release", self._place.release, f"still runs {', '.join(names)}", "delete it: kubectl delete mpijob"
                 )
+            self._refuse_signal(self.crew.next(_PREDECESSOR_SECONDS))
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """An API server that is away for a while is no reason for a job to fail; a refusal is."""
+        deadline = self._clock() + self._config.cluster.start_timeout_seconds
+        while True:
+            try:
+                return ask()
+            except ClusterError as error:
+                if error.value in _REFUSALS or self._clock() > deadline:
+                    raise
+                log.warning("%s", error)
             self._refuse_signal(self.crew.next(_PREDECESSOR_SECONDS))
 
     def _predecessors(self) -> list[str]:

@@ -32,7 +32,7 @@ def test_every_preset_passes_the_api_servers_strict_validation(make_namespace, p
     namespace = make_namespace()
     rendered = run(
         "helm", "template", "-n", namespace, "chest", str(CHART), "-f", str(CHART / "presets" / f"{preset}.yaml"),
-        "--api-versions", "kubeflow.org/v2beta1/MPIJob", "--set", "preflight.gpus=false",
+        "--api-versions", "kubeflow.org/v2beta1/MPIJob", "--set", "preflight.gpus=false", "--no-hooks",
     )  # fmt: skip
     run("kubectl", "apply", "-n", namespace, "--dry-run=server", "--validate=strict", "-f", "-", stdin=rendered)
 

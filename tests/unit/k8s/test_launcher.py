@@ -16,6 +16,7 @@ from k8s.crew import Asked, Pods
 from k8s.launcher import Launcher
 from k8s.place import Place
 from trainer import settings
+from trainer.errors import ClusterError
 
 JOB = "chest-1a2b3c4d"
 
@@ -81,6 +82,7 @@ class FakeChannel:
     def __init__(self, worker, uid, address, host, put, ssh) -> None:  # noqa: ARG002
         self.worker, self.uid, self._put = worker, uid, put
         self.asked: list[dict] = []
+        self.process_id = None
         if (worker, uid) not in Script.silent:
             self.say(kind="hello", attempt=Script.known_attempt, pod=f"{JOB}-worker-{worker}", number=0)
         Script.channels[worker] = self
@@ -372,6 +374,30 @@ def test_an_older_job_of_the_release_is_waited_for(cluster, make_launcher, monke
     assert make_launcher().run() == 0
     assert "waiting for chest-old of the same release to leave" in heard.text
     assert "chest-new" not in heard.text
+
+
+def test_an_api_server_that_is_away_for_a_while_does_no_harm(cluster, make_launcher, monkeypatch):
+    monkeypatch.setattr(launcher_module, "_PREDECESSOR_SECONDS", 0.05)
+    answers = [ClusterError("/apis", 500, "was the answer", "wait"), ClusterError("/apis", "timed out", "kept", "wait")]
+    job = cluster.job
+
+    def flaky(name: str) -> dict:
+        if answers:
+            raise answers.pop()
+        return job(name)
+
+    monkeypatch.setattr(cluster, "job", flaky)
+    Script.attempts = [done]
+    assert make_launcher().run() == 0
+
+
+def test_a_refusal_of_the_api_server_is_for_good(cluster, make_launcher, monkeypatch):
+    def refuse(_name: str) -> dict:
+        raise ClusterError("/apis/kubeflow.org", 403, "was the answer (forbidden)", "grant it")
+
+    monkeypatch.setattr(cluster, "job", refuse)
+    assert make_launcher().run() == 4
+    assert cluster.retries_ended
 
 
 def test_progress_of_rank_0_is_told_on_the_job(cluster, make_launcher):

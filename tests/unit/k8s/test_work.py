@@ -23,8 +23,6 @@ PATIENCE_SECONDS = 60.0
 pytestmark = [
     pytest.mark.skipif(not SSHD.exists(), reason="no sshd on this machine: apt-get install openssh-server"),
     pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun on this machine"),
-    # One port for sshd: these tests take turns.
-    pytest.mark.xdist_group("sshd"),
 ]
 
 WORK = """
