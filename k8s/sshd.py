@@ -9,24 +9,30 @@ from trainer.errors import ClusterError
 
 CONFIG = Path("/etc/ssh/cxr-train-sshd_config")
 PASSWD = Path("/var/lib/extrausers/passwd")
+_FIRST_GROUP, _USERS = 500, 100
+"""libnss-extrausers passes over entries of lower groups, root's among them, but for ``users``."""
 HOST_KEY = "ssh_host_ed25519_key"
 
 
 def name_this_user(passwd: Path = PASSWD) -> None:
     """A user id without a passwd entry is refused by ssh and sshd; it gets one through libnss-extrausers."""
-    user, group = os.getuid(), os.getgid()
+    user = os.getuid()
     try:
         pwd.getpwuid(user)
         return
     except KeyError:
         pass
-    entry = f"cxr-{user}:x:{user}:{group}:cxr-train:{os.environ.get('HOME', '/tmp')}:/bin/sh\n"  # noqa: S108
+    entry = f"cxr-{user}:x:{user}:{_passwd_group(os.getgid())}:cxr-train:{os.environ.get('HOME', '/tmp')}:/bin/sh\n"  # noqa: S108
     try:
         passwd.write_text(entry, encoding="ascii")
     except OSError as error:
         raise ClusterError(
             str(passwd), error.strerror, f"hinders the passwd entry of user id {user}", "mount an emptyDir there"
         ) from error
+
+
+def _passwd_group(group: int) -> int:
+    return group if group >= _FIRST_GROUP else _USERS
 
 
 def make_host_key(folder: Path) -> None:

@@ -161,7 +161,7 @@ def test_variables_of_the_users_are_named_so_that_ranks_get_them(render: Any) ->
     extra = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "b"}}}]
     release = render({"extraEnv": extra})
     for component in ("launcher", "worker"):
-        assert environment(release.container(component))["CXR_TRAIN_PASS"] == "A,B"  # noqa: S105
+        assert environment(release.container(component))["CXR_TRAIN_PASS"] == "A,B"
         assert release.container(component)["env"][-2:] == extra
     assert "CXR_TRAIN_PASS" not in environment(render().container("worker"))
 
