@@ -50,6 +50,12 @@ def test_a_cpu_rank_lets_horovod_sleep_longer() -> None:
     assert "HOROVOD_CYCLE_TIME" not in horovod_environment(deterministic=False, on_gpu=True, environment={})
 
 
+def test_cpu_ranks_fuse_less_under_mpi() -> None:
+    assert horovod_environment(False, on_gpu=False, environment={})["HOROVOD_FUSION_THRESHOLD"] == str(8 * 2**20)
+    assert "HOROVOD_FUSION_THRESHOLD" not in horovod_environment(False, False, {"HOROVOD_CONTROLLER": "gloo"})
+    assert "HOROVOD_FUSION_THRESHOLD" not in horovod_environment(False, on_gpu=True, environment={})
+
+
 def test_equal_sums_need_tensors_that_are_never_fused() -> None:
     assert horovod_environment(deterministic=True, on_gpu=False, environment={})["HOROVOD_FUSION_THRESHOLD"] == "0"
 
