@@ -79,8 +79,10 @@ class Launcher:
                 self._until_done("evaluate", "Evaluating", [f"evaluate.split={split}"])
         except Stopped as stopped:
             return self._leave(stopped)
+        except Permanent as error:
+            return self._fail(str(error), error.code)
         except CxrError as error:
-            return self._fail(error)
+            return self._fail(str(error), error.exit_code)
         return self._succeed()
 
     # ---- Before ----
@@ -231,11 +233,10 @@ class Launcher:
         self._annotator.close()
         return stopped.exit_code
 
-    def _fail(self, error: CxrError) -> int:
-        code = error.exit_code
-        log.error("failed: %s", error)
-        write_reason(str(error))
-        self._annotator.set({"phase": "Failed", "reason": str(error)})
+    def _fail(self, reason: str, code: int) -> int:
+        log.error("failed: %s", reason)
+        write_reason(reason)
+        self._annotator.set({"phase": "Failed", "reason": reason})
         try:
             # The operator knows nothing of exit codes: its Job would try a typo again and again.
             self._cluster.end_retries(self._place.launcher_job)
@@ -256,12 +257,12 @@ class Launcher:
         self.crew.close()
 
 
-class Permanent(CxrError):
-    """A rank's failure that another attempt would repeat; its own words are the message."""
+class Permanent(Exception):
+    """A rank's failure that another attempt would repeat: in its own words, with its own code."""
 
     def __init__(self, found: Verdict) -> None:
-        Exception.__init__(self, found.reason)
-        self.exit_code = found.code  # type: ignore[misc]
+        super().__init__(found.reason)
+        self.code = found.code
 
 
 def _age(metadata: Mapping[str, Any]) -> tuple[str, str]:

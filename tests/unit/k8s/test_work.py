@@ -1,5 +1,6 @@
 """A real ``work`` with a real sshd on this machine: what a worker's pod does for its ranks and its launcher."""
 
+import contextlib
 import json
 import os
 import queue
@@ -142,8 +143,10 @@ class Pod:
                 os.killpg(each.pid, signal.SIGKILL)
             each.wait()
         below = psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
-        for each in (*below, self.process):
-            each.kill()
+        for each in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        self.process.kill()
         self.process.wait()
 
 
