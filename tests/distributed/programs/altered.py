@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -103,6 +104,19 @@ def nan_gradient() -> None:
         TrainingStep._gradients = poisoned
 
 
+def slow_checkpoint() -> None:
+    """Writing a checkpoint takes longer than the two seconds that mpirun leaves ranks once one has ended."""
+    from trainer import checkpoint
+
+    save = checkpoint.save_file
+
+    def save_slowly(arrays: Any, file: Path) -> None:
+        time.sleep(2.5)
+        save(arrays, file)
+
+    checkpoint.save_file = save_slowly
+
+
 def endless_checkpoint() -> None:
     """Writing the checkpoint of step 3 says so in the middle and never ends."""
     from trainer import checkpoint
@@ -129,6 +143,7 @@ ALTERATIONS: dict[str, Callable[[], None]] = {
         unreadable_film,
         nan_gradient,
         endless_checkpoint,
+        slow_checkpoint,
     )
 }
 
