@@ -1,4 +1,4 @@
-"""Memory of a training rank at N and 4N films, trained for as many steps: the films stay in their files."""
+"""Memory of a training rank: of the main job, and at N and 4N films trained for as many steps (films stay in files)."""
 
 import shutil
 import sys
@@ -15,14 +15,17 @@ LARGEST_GROWTH = 1.05
 
 
 class Scale(NamedTuple):
-    """Four epochs of ResNet-18 over ``films`` (N), then one over four times as many: as many steps."""
+    """Epochs of ``model`` over ``films``."""
 
+    model: str
     films: int
     image_size: int
     batch: int
 
 
-FULL, QUICK = Scale(1024, 128, 32), Scale(32, 32, 8)
+# Four epochs of N films, then one over four times as many: as many steps.
+FULL, QUICK = Scale("resnet18", 1024, 128, 32), Scale("resnet18", 32, 32, 8)
+MAIN_JOB, QUICK_MAIN_JOB = Scale("resnet34", 64, 224, 32), Scale("resnet34", 16, 32, 8)
 
 _TIMES = 4
 
@@ -31,8 +34,17 @@ def measure(*, quick: bool) -> list[Finding]:
     """Told beside: with pages of the shards that were read, which the kernel takes back when it needs them."""
     scale = QUICK if quick else FULL
     peaks = {scale.films * times: _peak(scale, times) for times in (1, _TIMES)}
-    what = f"peak of a run, ResNet-18, {scale.image_size} px raw"
+    main_job = QUICK_MAIN_JOB if quick else MAIN_JOB
+    whole = _peak(main_job, 1).resident
+    what = f"peak of a run, {scale.model}, {scale.image_size} px raw"
     return [
+        Finding(
+            f"peak of a run, {main_job.model}, {main_job.image_size} px, batch {main_job.batch}",
+            {"with pages of files": [whole]},
+            "MiB",
+            whole,
+            "MiB",
+        ),
         _growth(what, {count: peak.anonymous for count, peak in peaks.items()}, LARGEST_GROWTH),
         _growth(f"{what}, with pages of files", {count: peak.resident for count, peak in peaks.items()}, None),
     ]
@@ -49,7 +61,7 @@ def _peak(scale: Scale, times: int) -> Peak:
     shutil.rmtree(run, ignore_errors=True)
     values = {
         "data.training": film_set(scale.films * times, scale.image_size),
-        "model.name": "resnet18",
+        "model.name": scale.model,
         "train.epochs": _TIMES // times,
         "train.global_batch_size": scale.batch,
         "checkpoint.directory": run,

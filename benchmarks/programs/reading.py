@@ -1,4 +1,4 @@
-"""Reading films on one core: the bare machine, FilmSet.gather and the whole tf.data pipeline.
+"""Reading films on one core: the bare machine, FilmSet.gather and the whole pipeline.
 
 Settings: cores (one), films, image_size, encoding (raw or jpeg), batch.
 """
@@ -49,7 +49,7 @@ class Reader:
         return map(self._bare, np.split(order, self._plan.batches))
 
     def gather(self) -> Iterator[Any]:
-        """Without tf.data."""
+        """Without threads."""
         return (self._set.gather(self._plan.slots(batch, self._slots)) for batch in range(self._plan.batches))
 
     def pipeline(self) -> Iterator[Any]:
