@@ -1,4 +1,4 @@
-"""Reading on one core, by FilmSet.gather and with the threads that read ahead, against numpy's bare gather and simplejpeg's bare decoding."""
+"""Reading on one core, by FilmSet.gather and by threads ahead, against numpy's gather and simplejpeg's decoding."""
 
 from collections.abc import Callable
 from typing import NamedTuple
