@@ -1,6 +1,6 @@
 """Dashboards and alerts against the Prometheus that scrapes a running job: every expression is asked, and answers.
 
-Needs PROMETHEUS_URL, and a job that trains meanwhile, long enough to validate once.
+Needs PROMETHEUS_URL: of one that takes every PodMonitor and PrometheusRule.
 """
 
 import json
@@ -13,11 +13,18 @@ import pytest
 
 from docs.draw.prometheus import Prometheus
 from helm.generate.dashboards.filled import filled, targets
+from tests.e2e.conftest import ENDLESS, Release, merged
 from trainer.telemetry import catalog
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 DASHBOARDS = Path(__file__).parents[2] / "helm" / "dashboards"
+MONITORED = {
+    "podMonitor": {"enabled": True, "interval": "5s"},
+    "prometheusRule": {"enabled": True},
+    "grafanaDashboard": {"enabled": True},
+    "training": {"telemetry": {"phase_sample_steps": 4}},
+}
 OTHERS = ("kube_job_", "DCGM_FI_")
 """What other exporters serve, which need not be there."""
 
@@ -30,8 +37,19 @@ def prometheus():
 
 
 @pytest.fixture(scope="module")
-def job(prometheus):
+def job(prometheus, make_namespace):
     """Labels of a job that trains, once it has validated, saved, and timed a step's phases."""
+    release = Release(make_namespace())
+    release.helm("install", merged(ENDLESS, MONITORED))
+    try:
+        yield _answered(prometheus)
+    finally:
+        release.uninstall()
+        release.kubectl("delete", "pods", "--all", "--grace-period=1", check=False)
+        release.close()
+
+
+def _answered(prometheus):
     seen = (catalog.VALIDATION_AUROC_MEAN, catalog.CHECKPOINT_SECONDS)
     asked = f"{catalog.TRAINING.name} == 1"
     for metric in seen:
