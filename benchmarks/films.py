@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks.result import FOLDER
 from trainer.config import PhantomConfig, PrepareConfig
 from trainer.data.catalog import Record
-from trainer.data.film_set import FilmSetWriter
+from trainer.data.film_set_writer import FilmSetWriter
 from trainer.data.images import Encoding, Pixels, encode
 from trainer.data.manifest import MANIFEST_NAME, Made
 from trainer.data.patients import hasher_from_environment

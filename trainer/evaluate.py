@@ -14,7 +14,7 @@ from trainer import checkpoint, history, runtime
 from trainer.checkpoint import Checkpoint
 from trainer.collectives import Collectives, same_everywhere, self_test
 from trainer.config import Config, ModelConfig
-from trainer.data.pipeline import FilmSet
+from trainer.data.film_set import FilmSet
 from trainer.durable import write_durably
 from trainer.errors import DataError
 from trainer.labels import label_set

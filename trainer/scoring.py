@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from trainer.collectives import Collectives
 from trainer.config import DataConfig
-from trainer.data.pipeline import Batch, FilmSet, scoring_batches
+from trainer.data.film_set import FilmSet
+from trainer.data.pipeline import Batch, scoring_batches
 from trainer.data.scaling import as_channels, scale
 
 Watch = Callable[[int, int], None]

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +22,12 @@ from trainer.metrics.auroc import mean_over, per_class
 from trainer.monitor import Monitor
 from trainer.run import Run
 from trainer.scoring import Watch, mean_loss, unwatched
+from trainer.signals import Asked, asked_to_stop
 from trainer.step import Draw, Measured, read
 from trainer.telemetry.step_timer import Phases
 from trainer.topology import Topology
 
 log = logging.getLogger("cxr_train")
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def train(config: Config, topology: Topology, watch: Watch = unwatched) -> Train
     return Trained(run.directory, run.state.step, monitor.films_per_second(), run.state.best_auroc)
 
 
-def _train_epoch(run: Run, monitor: Monitor, asked: "Asked") -> bool:
+def _train_epoch(run: Run, monitor: Monitor, asked: Asked) -> bool:
     """The rest of the epoch the state is in; True if the ranks have agreed to stop."""
     epoch, first = run.state.epoch, run.state.batch
     plan = run.plan(epoch)
@@ -205,27 +203,3 @@ def _leave(run: Run, monitor: Monitor) -> None:
     raise Stopped(
         "signal", f"step {run.state.step}", "was the last one, its checkpoint is committed", "start again to go on"
     )
-
-
-class Asked:
-    """Whether this process has been asked to stop; read once a step."""
-
-    now = False
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[Asked]:
-    """SIGTERM, SIGINT and a closed terminal ask for a stop after the step in hand, instead of ending the process."""
-    asked = Asked()
-
-    def ask(number: int, frame: object) -> None:  # noqa: ARG001 - the signal module's form
-        asked.now = True
-
-    # What nohup has told to be ignored stays so.
-    numbers = [each for each in _STOP_SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,7 +16,8 @@ import simplejpeg
 from benchmarks.channel import Parent, Settings, serve, settings
 from benchmarks.films import film_set, raw_film_file, stored
 from trainer.config import DataConfig
-from trainer.data.pipeline import FilmSet, training_batches
+from trainer.data.film_set import FilmSet
+from trainer.data.pipeline import training_batches
 from trainer.data.plan import EpochPlan
 
 Pixels = npt.NDArray[np.uint8]

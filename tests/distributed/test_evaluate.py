@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from trainer.data.pipeline import FilmSet
+from trainer.data.film_set import FilmSet
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 

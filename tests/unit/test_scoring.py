@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from trainer.collectives import SingleRank
 from trainer.config import DataConfig
-from trainer.data.pipeline import FilmSet
+from trainer.data.film_set import FilmSet
 from trainer.data.plan import scoring_batch
 from trainer.scoring import Scorer, in_order, mean_loss
 from trainer.topology import Topology

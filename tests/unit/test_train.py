@@ -10,7 +10,8 @@ import pytest
 from trainer.checkpoint import State
 from trainer.collectives import SingleRank
 from trainer.config import Config
-from trainer.train import _judge, asked_to_stop
+from trainer.signals import asked_to_stop
+from trainer.train import _judge
 
 
 def run_of(patience: int, **state: Any) -> Any:

@@ -15,7 +15,7 @@ from trainer.config import PrepareConfig
 from trainer.data.catalog import Assignment, Record
 from trainer.data.decoding import Chunk, FilmTask, Storage, StoredImage, decode_chunk
 from trainer.data.destination import claimed, is_complete, settings_of
-from trainer.data.film_set import FilmSetWriter
+from trainer.data.film_set_writer import FilmSetWriter
 from trainer.data.inputs import Inputs, collect, refuse_missing
 from trainer.data.manifest import Made, Manifest, Split, read_manifest
 from trainer.data.patients import PatientHasher, hasher_from_environment

@@ -70,7 +70,7 @@ def another_setting() -> None:
 
 def unreadable_film() -> None:
     """Rank 1 cannot read its third batch."""
-    from trainer.data.pipeline import FilmSet
+    from trainer.data.film_set import FilmSet
     from trainer.errors import DataError
 
     gather, read = FilmSet.gather, []

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from trainer.config import DataConfig
-from trainer.data.pipeline import Batch, FilmSet, scoring_batches, training_batches
+from trainer.data.film_set import FilmSet
+from trainer.data.pipeline import Batch, scoring_batches, training_batches
 from trainer.data.plan import EpochPlan
 from trainer.data.shards import shard_name
 from trainer.errors import DataError
