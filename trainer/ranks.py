@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
@@ -41,10 +41,11 @@ class Ended:
 def launch_gloo(count: int, command: Sequence[str], *, errors: TextIO = sys.stderr) -> int:
     """Runs ``command`` as ``count`` ranks over Gloo; the exit code of the run. Signals are passed on to all ranks."""
     processes: list[subprocess.Popen[bytes]] = []
-    with _meeting_point() as port, _passing_signals_on(processes):
+    with _meeting_point() as port, _passing_signals_on(processes) as all_started:
         for rank in range(count):
             environment = os.environ | gloo_environment(rank, count, port) | {WATCHED_VARIABLE: "1"}
             processes.append(_start(command, environment))
+        all_started()
         return _supervise(processes, [f"rank {rank}" for rank in range(count)], errors)
 
 
@@ -56,9 +57,10 @@ def launch_mpi(count: int, command: Sequence[str], *, errors: TextIO = sys.stder
             "collectives.launcher", "mpi", "needs mpirun, which is not here", "install openmpi-bin, or choose gloo"
         )
     processes: list[subprocess.Popen[bytes]] = []
-    with _passing_signals_on(processes):
+    with _passing_signals_on(processes) as all_started:
         options = mpirun_options(count, os.geteuid() == 0)
         processes.append(_start([mpirun, *options, *command], os.environ))
+        all_started()
         return _supervise(processes, ["a rank under mpirun"], errors)
 
 
@@ -166,8 +168,11 @@ def _obituary(ended: Ended) -> str:
 
 
 @contextmanager
-def _passing_signals_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks the ranks to stop after a checkpoint; the second ends them."""
+def _passing_signals_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[Callable[[], None]]:
+    """The first SIGINT or SIGTERM asks the ranks to stop after a checkpoint; the second ends them.
+
+    Yields what is to be called once all have started: a signal that came before reaches those it missed.
+    """
     asked = False
 
     def pass_on(number: int, frame: object) -> None:  # noqa: ARG001 - the signal module's form
@@ -175,9 +180,13 @@ def _passing_signals_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterato
         _signal_ranks(processes, signal.SIGKILL if asked else signal.SIGTERM)
         asked = True
 
+    def all_started() -> None:
+        if asked:
+            _signal_ranks(processes, signal.SIGTERM)
+
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield all_started
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,24 @@ def test_a_second_signal_ends_ranks_that_do_not_stop(fifo: Path) -> None:
     sender = signal_this_process(fifo, signal.SIGTERM, signal.SIGTERM)
     assert launch_gloo(1, [*stubborn, str(fifo)], errors=io.StringIO()) == 137
     sender.join()
+
+
+def test_a_signal_that_comes_while_ranks_are_started_is_not_lost(monkeypatch: pytest.MonkeyPatch, fifo: Path) -> None:
+    start = ranks._start
+
+    def start_and_be_told_to_stop(*arguments: Any) -> Any:
+        process = start(*arguments)
+        assert fifo.read_bytes() == b"x"
+        signal.raise_signal(signal.SIGTERM)
+        return process
+
+    stops = python(
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))",
+        "tell(sys.argv[1])",
+        "while True: signal.pause()",
+    )
+    monkeypatch.setattr(ranks, "_start", start_and_be_told_to_stop)
+    assert launch_gloo(1, [*stops, str(fifo)], errors=io.StringIO()) == 143
 
 
 LAUNCHES_ONE = "import sys; from trainer.ranks import launch_gloo; launch_gloo(1, sys.argv[1:])"
