@@ -133,8 +133,8 @@ def signal_this_process(fifo: Path, *numbers: signal.Signals) -> threading.Threa
 
     def send() -> None:
         for number in numbers:
-            with fifo.open("rb", buffering=0) as stream:
-                stream.read(1)
+            # To its end: a writer that has not closed yet would be taken for the next one.
+            assert fifo.read_bytes() == b"x"
             signal.pthread_kill(main, number)
 
     thread = threading.Thread(target=send)
