@@ -20,7 +20,7 @@ from trainer.errors import DataError, Stopped
 from trainer.labels import label_set
 from trainer.metrics.auroc import mean_over, per_class
 from trainer.monitor import Monitor
-from trainer.run import Run
+from trainer.run import Run, model_arrays
 from trainer.scoring import Watch, mean_loss, unwatched
 from trainer.signals import Asked, asked_to_stop
 from trainer.step import Draw, Measured, read
@@ -75,7 +75,7 @@ def _train_epoch(run: Run, monitor: Monitor, asked: Asked) -> bool:
         measured = _step(run, monitor, batch, draw, stop=asked.now)
         run.state = replace(run.state, step=run.state.step + 1, batch=number + 1)
         if run.state.step == 1:
-            weights = run.refuse_unequal_weights(run.snapshot().model)
+            weights = run.refuse_unequal_weights(model_arrays(run.model))
             if run.ranks.topology.world_size > 1:
                 log.info("weights are equal on all ranks, bit by bit: %s", weights)
         _tell(run, monitor, measured, plan, number, batch)

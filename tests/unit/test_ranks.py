@@ -30,6 +30,14 @@ def tell(fifo):
 """
 
 
+STOPS = python(
+    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))",
+    "tell(sys.argv[1])",
+    "while True: signal.pause()",
+)
+"""A rank that stops when it is asked to."""
+
+
 @pytest.fixture
 def fifo(tmp_path: Path) -> Path:
     os.mkfifo(tmp_path / "fifo")
@@ -144,14 +152,9 @@ def signal_this_process(fifo: Path, *numbers: signal.Signals) -> threading.Threa
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_passed_on_as_a_wish_to_stop(fifo: Path, number: signal.Signals) -> None:
-    stops = python(
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))",
-        "tell(sys.argv[1])",
-        "while True: signal.pause()",
-    )
     told = io.StringIO()
     sender = signal_this_process(fifo, number)
-    assert launch_gloo(1, [*stops, str(fifo)], errors=told) == 143
+    assert launch_gloo(1, [*STOPS, str(fifo)], errors=told) == 143
     sender.join()
     assert told.getvalue() == ""
 
@@ -176,13 +179,8 @@ def test_a_signal_that_comes_while_ranks_are_started_is_not_lost(monkeypatch: py
         signal.raise_signal(signal.SIGTERM)
         return process
 
-    stops = python(
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))",
-        "tell(sys.argv[1])",
-        "while True: signal.pause()",
-    )
     monkeypatch.setattr(ranks, "_start", start_and_be_told_to_stop)
-    assert launch_gloo(1, [*stops, str(fifo)], errors=io.StringIO()) == 143
+    assert launch_gloo(1, [*STOPS, str(fifo)], errors=io.StringIO()) == 143
 
 
 LAUNCHES_ONE = "import sys; from trainer.ranks import launch_gloo; launch_gloo(1, sys.argv[1:])"

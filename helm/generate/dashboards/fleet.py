@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from helm.generate.dashboards.frame import framed, label_variable
+from helm.generate.dashboards.frame import framed, label_variable, with_sections
 from helm.generate.dashboards.panels import (
     GREEN,
     ORANGE,
@@ -44,11 +44,7 @@ def fleet() -> dashboard.Dashboard:
         ("Launchers, by kube-state-metrics", [_launchers()]),
         ("GPUs, by the DCGM exporter", _gpus()),
     )
-    for title, section in sections:
-        board.with_row(dashboard.Row(title))
-        for panel in section:
-            board.with_panel(panel)
-    return board
+    return with_sections(board, sections)
 
 
 def _totals() -> list[Panel]:

@@ -1,9 +1,11 @@
 """What both dashboards have around their panels: names, variables, links, and the time they show."""
 
+from collections.abc import Sequence
+
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
-from helm.generate.dashboards.panels import SOURCE
+from helm.generate.dashboards.panels import SOURCE, Panel
 from trainer.telemetry.catalog import STEPS
 
 TAG = "cxr-train"
@@ -31,6 +33,15 @@ def framed(uid: str, title: str, description: str, *, since: str) -> dashboard.D
         .link(others)
         .with_variable(dashboard.DatasourceVariable("datasource").label("data source").type("prometheus"))
     )
+
+
+def with_sections(board: dashboard.Dashboard, sections: Sequence[tuple[str, Sequence[Panel]]]) -> dashboard.Dashboard:
+    """The dashboard with a titled row of panels for each section, from the top down."""
+    for title, section in sections:
+        board.with_row(dashboard.Row(title))
+        for panel in section:
+            board.with_panel(panel)
+    return board
 
 
 def label_variable(name: str, label: str, within: str, *, several: bool, text: str = "") -> dashboard.QueryVariable:

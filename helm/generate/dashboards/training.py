@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from helm.generate.dashboards.frame import framed, label_variable
+from helm.generate.dashboards.frame import framed, label_variable, with_sections
 from helm.generate.dashboards.panels import GREEN, ORANGE, RED, Panel, Query, bars, curves, heat, limits, number, rows
 from helm.generate.dashboards.queries import JOB, Selected
 from trainer.telemetry import catalog
@@ -32,11 +32,7 @@ def training() -> dashboard.Dashboard:
         ("Where does a step's time go, and which rank is slow?", _ranks()),
         ("Checkpoints, restarts, ranks", _safety()),
     )
-    for title, section in sections:
-        board.with_row(dashboard.Row(title))
-        for panel in section:
-            board.with_panel(panel)
-    return board
+    return with_sections(board, sections)
 
 
 def _now() -> list[Panel]:
