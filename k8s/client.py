@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = (5.0, 20.0)
 _WATCH_SECONDS = 60
 _CURES = {
     401: "log in again: 'kubectl get pods' fails the same way",
-    403: "let an administrator grant it; for the launcher's service account, keep rbac.create in the chart",
+    403: "let an administrator grant it; serviceAccount.launcherName needs the rights in templates/rbac.yaml",
     404: "check the name and the namespace; for MPIJobs, install the MPI operator",
 }
 

@@ -16,7 +16,7 @@ from k8s.crew import Asked, Crew, Worker
 from k8s.muster import Muster
 from k8s.place import Place
 from k8s.progress import Annotator
-from k8s.termination import write_reason
+from k8s.termination import end_retries, write_reason
 from trainer.config import Config
 from trainer.errors import ClusterError, CxrError, Stopped
 from trainer.topology import films_per_rank
@@ -237,11 +237,7 @@ class Launcher:
         log.error("failed: %s", reason)
         write_reason(reason)
         self._annotator.set({"phase": "Failed", "reason": reason})
-        try:
-            # The operator knows nothing of exit codes: its Job would try a typo again and again.
-            self._cluster.end_retries(self._place.launcher_job)
-        except ClusterError as refused:
-            log.warning("the Job will try again in vain: %s", refused)
+        end_retries(self._cluster, self._place)
         self._end_job()
         return code
 

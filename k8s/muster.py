@@ -92,11 +92,12 @@ class Muster:
         return [self._crew.workers[index] for index in chosen]
 
     def _say(self, missing: dict[int, Hindrance]) -> None:
-        """At once what is new, the rest now and then."""
+        """Soon what is new, the rest now and then."""
         now = self._clock()
         words = {index: found.text for index, found in missing.items()}
         kinds = {index: text.split(":")[0] for index, text in words.items()}
-        if kinds != self._said or now - self._said_at > SAY_AGAIN_SECONDS:
+        silence = SAY_AFTER_SECONDS if kinds != self._said else SAY_AGAIN_SECONDS
+        if now - self._said_at > silence:
             self._said, self._said_at = kinds, now
             log.info("waiting for %s", self._words(missing))
 

@@ -144,5 +144,11 @@ def _print(console: Console, status: Status, release: str) -> None:
         table.add_column(column, no_wrap=True)
     table.add_column("trouble", overflow="fold")
     for each in status.pods:
-        table.add_row(each.name, each.role, each.state, each.node, each.trouble)
+        table.add_row(each.name, each.role, each.state, each.node, _shortened(each.trouble, status.failure))
     console.print(table, highlight=False, markup=False)
+
+
+def _shortened(trouble: str, failure: str) -> str:
+    """Without the words that the line above the table has said."""
+    what, _, words = trouble.partition(": ")
+    return what if words and words in failure else trouble

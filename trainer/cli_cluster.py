@@ -27,13 +27,16 @@ def launch(config: File = None, set_: Set = None, debug: Debug = False, log_form
     from k8s.client import KubernetesCluster
     from k8s.launcher import launch as run
     from k8s.place import from_environment
+    from k8s.termination import failing_for_good
     from trainer.telemetry import logs
 
     with errors_in_one_line(debug):
         logs.start(log_format, 0, sys.stdout)
-        tree = settings.load(config, set_ or [])
         place = from_environment(os.environ)
-        code = run(tree, str(config), set_ or [], log_format, KubernetesCluster(place.namespace), place)
+        cluster = KubernetesCluster(place.namespace)
+        with failing_for_good(cluster, place):
+            tree = settings.load(config, set_ or [])
+        code = run(tree, str(config), set_ or [], log_format, cluster, place)
     raise typer.Exit(code)
 
 

@@ -116,6 +116,9 @@ class TrainConfig(Section):
     epochs: Count = Field(10, description="passes over the training films")
     global_batch_size: Count = Field(32, description="films a step over all ranks together")
     accumulation_steps: Count = Field(1, description="parts a rank's share of the batch is computed in")
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="auto: a GPU where there is one; gpu: stop where there is none, instead of crawling"
+    )
     precision: Literal["auto", "float32", "bfloat16", "float64"] = Field(
         "auto", description="auto: bfloat16 where the machine computes in it, else float32"
     )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from trainer import collectives
 from trainer.collectives import Collectives
 from trainer.config import Config
+from trainer.errors import UsageError
 from trainer.topology import Topology, own_cores
 
 Precision = Literal["float32", "bfloat16", "float64"]
@@ -26,8 +27,10 @@ def start(config: Config, topology: Topology, *, precision: Precision | None = N
         config: the whole tree.
         topology: this process's place.
         precision: overrides ``train.precision``; scoring is always float32.
+
+    Raises UsageError if ``train.device`` asks for a GPU that TensorFlow does not see.
     """
-    on_gpu = _use_own_gpu(topology)
+    on_gpu = _use_own_gpu(config, topology)
     _use_own_cores(config, topology)
     os.environ.update(collectives.horovod_environment(config.train.deterministic, on_gpu, os.environ))
     if config.train.deterministic:
@@ -45,14 +48,27 @@ def resolve_precision(config: Config) -> Precision:
     return "bfloat16" if _computes_in_bfloat16() else "float32"
 
 
-def _use_own_gpu(topology: Topology) -> bool:
+def _use_own_gpu(config: Config, topology: Topology) -> bool:
     gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
+    if config.train.device == "gpu" and not gpus:
+        raise _no_gpu()
+    if config.train.device == "cpu" or not gpus:
+        tf.config.set_visible_devices([], "GPU")
         return False
     own = gpus[topology.local_rank % len(gpus)]
     tf.config.set_visible_devices(own, "GPU")
     tf.config.experimental.set_memory_growth(own, True)
     return True
+
+
+def _no_gpu() -> UsageError:
+    if tf.test.is_built_with_cuda():
+        rule = "but this process sees no GPU"
+        cure = "look at nvidia-smi and the driver where it runs, or set train.device=cpu"
+    else:
+        rule = "but this TensorFlow is built for CPUs"
+        cure = "install the extra gpu (of images, build and use the target gpu), or set train.device=cpu"
+    return UsageError("train.device", "gpu", rule, cure)
 
 
 def _use_own_cores(config: Config, topology: Topology) -> None:

@@ -7,7 +7,8 @@
 
 {{/* The tree that the trainer reads: values.training, over what the chart knows. */}}
 {{- define "cxr-train.training" -}}
-{{- $tree := dict "telemetry" (dict "port" 9100 "address" "0.0.0.0") "checkpoint" (dict "directory" (printf "/checkpoints/%s" (include "cxr-train.fullname" .))) -}}
+{{- $device := ternary "gpu" "cpu" (gt (int .Values.workers.gpusPerWorker) 0) -}}
+{{- $tree := dict "telemetry" (dict "port" 9100 "address" "0.0.0.0") "checkpoint" (dict "directory" (printf "/checkpoints/%s" (include "cxr-train.fullname" .))) "train" (dict "device" $device) -}}
 {{- if include "cxr-train.phantom" . -}}
 {{- $films := dict
       "prepare" (dict "source" (list "/data/films/films") "table" "/data/films/Data_Entry.csv" "destination" "/data/set"

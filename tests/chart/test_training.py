@@ -21,6 +21,13 @@ def test_the_trainer_takes_it(rendered: Any, variant: str) -> None:
     assert config.data.training
 
 
+@pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (1, "gpu"), (8, "gpu")])
+def test_ranks_use_what_their_workers_ask_for(render: Any, gpus: int, device: str) -> None:
+    assert render({"workers": {"gpusPerWorker": gpus}}).training["train"]["device"] == device
+    own = {"workers": {"gpusPerWorker": gpus}, "training": {"train": {"device": "auto"}}}
+    assert render(own).training["train"]["device"] == "auto"
+
+
 @pytest.mark.parametrize("variant", ["defaults", "cpu", "gpu-node", "kueue"])
 def test_without_films_phantoms_are_prepared_where_they_are_read(rendered: Any, variant: str) -> None:
     config = settings.validate(rendered[variant].training)

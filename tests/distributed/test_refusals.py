@@ -37,3 +37,12 @@ def test_a_batch_that_ranks_do_not_divide_is_refused_before_any_rank_starts(star
             "train.global_batch_size: 9 is not divisible by 2 ranks; use 10, or another number of ranks"
         ]
         assert not job.directory.exists()
+
+
+@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU")
+def test_a_gpu_that_is_asked_for_and_not_there_stops_the_job(start_job, tmp_path: Path) -> None:
+    with start_job("train", tmp_path, "train.device=gpu") as job:
+        assert job.code() == 2
+        cure = "install the extra gpu (of images, build and use the target gpu), or set train.device=cpu"
+        assert f"train.device: 'gpu' but this TensorFlow is built for CPUs; {cure}" in job.lines[0]
+        assert not job.directory.exists()

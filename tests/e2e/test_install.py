@@ -11,11 +11,11 @@ PRESETS = sorted(each.stem for each in (CHART / "presets").glob("*.yaml"))
 
 
 @pytest.fixture
-def two_gpus() -> Iterator[None]:
-    """Nodes that have none are made to claim two, as a number: nothing is behind it."""
+def two_gpus() -> Iterator[bool]:
+    """Whether they are real: nodes that have none are made to claim two, as a number that nothing is behind."""
     nodes = json.loads(run("kubectl", "get", "nodes", "-o", "json"))["items"]
     if any("nvidia.com/gpu" in each["status"]["allocatable"] for each in nodes):
-        yield
+        yield True
         return
     name = nodes[0]["metadata"]["name"]
     add = [
@@ -23,7 +23,7 @@ def two_gpus() -> Iterator[None]:
     ]
     remove = [{"op": "remove", "path": each["path"]} for each in add]
     run("kubectl", "patch", "node", name, "--subresource=status", "--type=json", "-p", json.dumps(add))
-    yield
+    yield False
     run("kubectl", "patch", "node", name, "--subresource=status", "--type=json", "-p", json.dumps(remove), check=False)
 
 
@@ -37,12 +37,18 @@ def test_every_preset_passes_the_api_servers_strict_validation(make_namespace, p
     run("kubectl", "apply", "-n", namespace, "--dry-run=server", "--validate=strict", "-f", "-", stdin=rendered)
 
 
-def test_the_default_install_is_scheduled_where_there_are_gpus(release: Release, two_gpus) -> None:  # noqa: ARG001
+def test_the_default_install_is_scheduled_where_there_are_gpus(release: Release, two_gpus: bool) -> None:
     gpus = {"workers": {"gpusPerWorker": 1}, "preflight": {"gpus": True}}
     release.helm("install", gpus)
     release.until(lambda pods: len(pods) == 2 and all(each["spec"].get("nodeName") for each in pods))
     for pod in release.pods():
         assert pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    if two_gpus:
+        return
+    # GPUs in name only, and an image for CPUs: the job does not crawl, it says what is wrong.
+    assert release.ended() == "Failed"
+    assert "train.device: 'gpu' but this TensorFlow is built for CPUs" in release.annotations()["reason"]
+    assert release.annotations()["restarts"] == "0"
 
 
 def test_the_doctor_finds_nothing_against_the_cpu_preset(release: Release) -> None:

@@ -1,6 +1,8 @@
 """What a person is told of a job."""
 
-from k8s.status import status_of
+from rich.console import Console
+
+from k8s.status import _print, status_of
 
 
 def job(**annotations: str) -> dict:
@@ -60,3 +62,15 @@ def test_a_suspended_job_says_so():
     suspended = job()
     suspended["spec"]["runPolicy"]["suspend"] = True
     assert status_of(suspended, None, [], {}).phase == "Suspended"
+
+
+def test_a_pods_trouble_does_not_repeat_the_line_above_it(make_pod, capsys):
+    end = {"terminated": {"exitCode": 2, "message": "train.x: no such key"}}
+    pods = [
+        make_pod(index, status={"phase": "Failed", "containerStatuses": [{"name": "w", "image": "i", "state": end}]})
+        for index in range(2)
+    ]
+    _print(Console(width=200), status_of(job(), None, pods, {}), "chest")
+    said = capsys.readouterr().out
+    assert said.count("train.x: no such key") == 1
+    assert said.count("container w ended with exit code 2") == 3
