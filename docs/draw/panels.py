@@ -146,9 +146,9 @@ def _table(panel: Panel, axes: Axes, source: Prometheus, span: Span) -> None:
 
 
 def _write_table(axes: Axes, heads: list[str], lines: list[list[tuple[str, str]]]) -> None:
-    widths = [max(len(head), *(len(line[column][0]) for line in lines), 4) for column, head in enumerate(heads)]
+    widths = [max(len(head), *(len(line[column][0]) for line in lines), 4) + 2 for column, head in enumerate(heads)]
     starts = np.cumsum([0, *widths]) / sum(widths) * 0.97 + 0.015
-    common: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "fontsize": 8.5}
+    common: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "fontsize": 8}
     for column, head in enumerate(heads):
         axes.text(starts[column], 0.9, head, color=_FAINT, **common)
         for number, line in enumerate(lines):
