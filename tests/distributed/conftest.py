@@ -1,10 +1,8 @@
 """Jobs of real ranks, started as a user starts them and heard line by line."""
 
 import os
-import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +11,8 @@ from typing import Protocol, Self
 import psutil
 import pytest
 
+from tests.heard import Heard
+
 PATIENCE_SECONDS = 240.0
 """Longest wait for anything that has to happen: bounds a failure, on however busy a machine."""
 
@@ -20,14 +20,11 @@ _PROGRAMS = Path(__file__).parent / "programs"
 _PLACES = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK")
 
 
-class Job:
+class Job(Heard):
     """A running command and all it says on stderr. Leaving its context ends whatever is left of it."""
 
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self.lines: list[str] = []
-        self._heard = threading.Condition()
-        self._silent = False
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -37,8 +34,8 @@ class Job:
             text=True,
             start_new_session=True,
         )
-        self._listener = threading.Thread(target=self._listen)
-        self._listener.start()
+        assert self.process.stderr
+        super().__init__(self.process.stderr, PATIENCE_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -48,33 +45,17 @@ class Job:
     ) -> None:
         self.kill()
         self.process.wait()
-        self._listener.join(PATIENCE_SECONDS)
+        self.to_the_end()
 
     @property
     def directory(self) -> Path:
         """Of the run: its checkpoints and history."""
         return self.folder / "run"
 
-    @property
-    def said(self) -> str:
-        return "\n".join(self.lines)
-
-    def hears(self, pattern: str, *, after: int = 0) -> str:
-        """Waits for a line, not among the first ``after``, in which the pattern is found."""
-
-        def found() -> str | None:
-            return next((line for line in self.lines[after:] if re.search(pattern, line)), None)
-
-        with self._heard:
-            self._heard.wait_for(lambda: found() or self._silent, PATIENCE_SECONDS)
-            line = found()
-        assert line, f"never said {pattern!r}:\n{self.said}"
-        return line
-
     def code(self, within: float = PATIENCE_SECONDS) -> int:
         """Waits for its end, and for its last word; the exit code."""
         code = self.process.wait(within)
-        self._listener.join(PATIENCE_SECONDS)
+        self.to_the_end()
         return code
 
     def done(self) -> Self:
@@ -97,21 +78,6 @@ class Job:
             launcher = psutil.Process(self.process.pid)
             for process in [launcher, *launcher.children(recursive=True)]:
                 process.kill()
-
-    def _listen(self) -> None:
-        assert self.process.stderr
-        with self.process.stderr as stream:
-            for line in stream:
-                self._hear(line.rstrip("\n"))
-        self._hear(None)
-
-    def _hear(self, line: str | None) -> None:
-        with self._heard:
-            if line is None:
-                self._silent = True
-            else:
-                self.lines.append(line)
-            self._heard.notify_all()
 
 
 class StartJob(Protocol):

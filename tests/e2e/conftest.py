@@ -8,7 +8,6 @@ Needs helm and kubectl, and the right to make namespaces; some scenarios want th
 import contextlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import yaml
 
 from k8s import progress
 from k8s.client import KubernetesCluster
+from tests.heard import Heard
 
 PATIENCE_SECONDS = 420.0
 """Longest wait for anything that has to happen: bounds a failure, on however busy a machine."""
@@ -81,50 +81,20 @@ def run(*command: str, check: bool = True, stdin: str | None = None) -> str:
     return done.stdout
 
 
-class Log:
+class Log(Heard):
     """A container's log, heard line by line as it comes."""
 
     def __init__(self, *kubectl: str) -> None:
-        self.lines: list[str] = []
-        self._heard = threading.Condition()
-        self._silent = False
         self._process = subprocess.Popen(
             ["kubectl", *kubectl], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        self._listener = threading.Thread(target=self._listen)
-        self._listener.start()
-
-    def hears(self, pattern: str, *, after: int = 0) -> str:
-        """Waits for a line, not among the first ``after``, in which the pattern is found."""
-
-        def found() -> str | None:
-            return next((line for line in self.lines[after:] if re.search(pattern, line)), None)
-
-        with self._heard:
-            self._heard.wait_for(lambda: found() or self._silent, PATIENCE_SECONDS)
-            line = found()
-        assert line, f"never said {pattern!r}:\n" + "\n".join(self.lines[-60:])
-        return line
-
-    def whole(self) -> str:
-        """All of it, once its container has ended."""
-        self._listener.join(PATIENCE_SECONDS)
-        return "\n".join(self.lines)
+        assert self._process.stdout
+        super().__init__(self._process.stdout, PATIENCE_SECONDS)
 
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._listener.join()
-
-    def _listen(self) -> None:
-        with self._process.stdout as stream:
-            for line in stream:
-                with self._heard:
-                    self.lines.append(line.rstrip("\n"))
-                    self._heard.notify_all()
-        with self._heard:
-            self._silent = True
-            self._heard.notify_all()
+        self.to_the_end()
 
 
 class Release:
@@ -235,7 +205,10 @@ class Release:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """Gone with its pods: the machine may be small."""
+        self.uninstall()
+        self.kubectl("delete", "pods", "--all", "--grace-period=1", check=False)
         for each in self._logs:
             each.close()
 
@@ -268,9 +241,7 @@ def make_namespace() -> Iterator[Callable[..., str]]:
 
 @pytest.fixture
 def release(make_namespace: Callable[..., str]) -> Iterator[Release]:
-    """A release in a namespace of its own, gone with its pods when the test is over: the machine may be small."""
+    """A release in a namespace of its own, gone when the test is over."""
     found = Release(make_namespace())
     yield found
-    found.uninstall()
-    found.kubectl("delete", "pods", "--all", "--grace-period=1", check=False)
-    found.close()
+    found.end()

@@ -44,9 +44,7 @@ def job(prometheus, make_namespace):
     try:
         yield _answered(prometheus)
     finally:
-        release.uninstall()
-        release.kubectl("delete", "pods", "--all", "--grace-period=1", check=False)
-        release.close()
+        release.end()
 
 
 def _answered(prometheus):
@@ -74,10 +72,14 @@ def test_every_expression_of_a_dashboard_is_answered_while_a_job_trains(promethe
     assert silent == [] or (name == "fleet" and all("too few ranks" in each for each in silent))
 
 
-def test_scraped_series_say_whose_they_are(prometheus, job):
-    (rank,) = prometheus.at(f'{catalog.FILMS.name}{{job_name="{job["job_name"]}", rank="0"}}', time.time())
-    assert {"namespace", "release", "job_name", "pod", "rank"} <= set(rank.labels)
-    assert rank.labels["pod"].startswith(job["job_name"])
+def test_every_rank_is_scraped_and_its_series_say_whose_they_are(prometheus, job):
+    of_the_job = f'{{job_name="{job["job_name"]}"}}'
+    films = prometheus.at(catalog.FILMS.name + of_the_job, time.time())
+    assert {each.labels["rank"] for each in films} == {"0", "1"}
+    assert {each.labels["pod"] for each in films} == {f"{job['job_name']}-worker-{index}" for index in range(2)}
+    assert {"namespace", "release", "job_name", "pod", "rank"} <= set(films[0].labels)
+    (wanted,) = prometheus.at(catalog.WORLD_SIZE_WANTED.name + of_the_job, time.time())
+    assert wanted.values[0] == 2
 
 
 def test_the_alerts_are_loaded_evaluate_and_are_silent_about_a_healthy_job(prometheus, job):

@@ -15,7 +15,7 @@ class Trained:
     """A release that has trained, with its launcher's log."""
 
     def __init__(self, release: Release, log: Log, end: str) -> None:
-        self.release, self.log, self.end = release, log.whole(), end
+        self.release, self.log, self.end = release, log.to_the_end(), end
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,7 @@ def trained(make_namespace: Callable[..., str]) -> Iterator[Trained]:
     release.helm("install", merged(PRESET, quick))
     log = release.launcher_log()
     yield Trained(release, log, release.ended())
-    release.uninstall()
-    release.close()
+    release.end()
 
 
 def test_the_job_succeeds(trained: Trained) -> None:
