@@ -6,7 +6,7 @@ from typing import NamedTuple
 from benchmarks.pairs import in_turn
 from benchmarks.result import Finding, ratio
 from benchmarks.sides import Side, first_cores, program
-from trainer.data.images import Encoding
+from trainer.data.film.images import Encoding
 
 MINUTES = 1.5
 

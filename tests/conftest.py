@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from trainer.data.example import StoredFilm
-from trainer.data.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
-from trainer.data.patients import PatientHasher, write_patients
-from trainer.data.shards import ShardWriter, shard_name
+from trainer.data.shard.example import StoredFilm
+from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
+from trainer.data.shard.patients import PatientHasher, write_patients
+from trainer.data.shard.shards import ShardWriter, shard_name
 from trainer.labels import LabelSet, label_set
 
 FILMS_PER_PATIENT = 2

@@ -36,7 +36,7 @@ def phantom(
     debug: Debug = False,
 ) -> None:
     """Draws phantom films with known signs, to try everything without a patient's film."""
-    from trainer.data.phantom import write_phantoms
+    from trainer.data.source.phantom import write_phantoms
     from trainer.telemetry.logs import Progress
 
     with errors_in_one_line(debug):
@@ -48,7 +48,7 @@ def phantom(
 @app.command()
 def prepare(config: File = None, set_: Set = None, debug: Debug = False, log_format: LogFormat = "text") -> None:
     """Turns films and a catalog into shards; goes on where a killed run ended."""
-    from trainer.data.prepare import prepare as run
+    from trainer.data.prepare.run import prepare as run
     from trainer.labels import label_set
     from trainer.telemetry.logs import Progress
 

@@ -31,6 +31,17 @@ class DataConfig(Section):
     reader_threads: Count = Field(1, description="batches gathered side by side; more than 1 pays for jpeg and png")
 
 
+class StoreConfig(Section):
+    """How object stores (s3://, gs://, az://) are reached; secrets come from the environment alone."""
+
+    endpoint: str = Field("", description="URL of an S3-compatible server; empty: AWS_ENDPOINT_URL, else AWS's own")
+    region: str = Field("", description="of the bucket; empty: AWS_REGION or AWS_DEFAULT_REGION, else us-east-1")
+    path_style: bool = Field(True, description="bucket in the path of an S3 URL; false: in the host name")
+    timeout_seconds: Annotated[float, Field(gt=0.0)] = Field(60.0, description="of one request")
+    connect_timeout_seconds: Annotated[float, Field(gt=0.0)] = Field(5.0, description="of one connection")
+    retry_seconds: Amount = Field(180.0, description="a store that does not answer is asked again for so long")
+
+
 class ColumnsConfig(Section):
     """Where a generic CSV keeps what a record needs (prepare.catalog: csv)."""
 
@@ -234,6 +245,7 @@ class Config(Section):
     """The whole tree."""
 
     data: DataConfig = DataConfig()
+    store: StoreConfig = StoreConfig()
     prepare: PrepareConfig = PrepareConfig()
     phantom: PhantomConfig = PhantomConfig()
     model: ModelConfig = ModelConfig()

@@ -5,6 +5,7 @@
     ├── DataError               exit 3    a catalog, a film, a shard or a checkpoint is wrong
     ├── ClusterError            exit 4    ranks, nodes or the cluster are not what the job asked for
     ├── SelfTestError           exit 5    ranks do not average, or their weights differ
+    ├── StoreDown               exit 145  an object store does not answer, in spite of the retries
     ├── PeerLost                exit 144  another rank of the job is gone; its own error is the one to read
     └── Stopped                 exit 143  asked to stop; a checkpoint was committed first
 
@@ -56,6 +57,12 @@ class SelfTestError(CxrError):
     """Ranks do not average, or their weights differ."""
 
     exit_code = 5
+
+
+class StoreDown(CxrError):
+    """An object store does not answer, or only with errors of its own, in spite of the retries."""
+
+    exit_code = 145
 
 
 class PeerLost(CxrError):

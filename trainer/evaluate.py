@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainer import checkpoint, history, runtime
-from trainer.checkpoint import Checkpoint
+from trainer import history, runtime
+from trainer.checkpoint import files as checkpoint
+from trainer.checkpoint.files import Checkpoint
 from trainer.collectives import Collectives, same_everywhere, self_test
 from trainer.config import Config, ModelConfig
 from trainer.data.film_set import FilmSet

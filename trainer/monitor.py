@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.checkpoint import Commit
+from trainer.checkpoint.files import Commit
 from trainer.history import History
 from trainer.run import Run
 from trainer.scoring import Watch, unwatched

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 
 import trainer
-from trainer import checkpoint
-from trainer.attempt import Attempt
-from trainer.checkpoint import Arrays, Checkpoint, State, state_from_json
-from trainer.checkpoint_writer import Writer
+from trainer.checkpoint import files as checkpoint
+from trainer.checkpoint.attempt import Attempt
+from trainer.checkpoint.files import Arrays, Checkpoint, State, state_from_json
+from trainer.checkpoint.writer import Writer
 from trainer.collectives import Collectives, same_everywhere, self_test, weight_hash
 from trainer.config import Config
 from trainer.data.film_set import FilmSet
-from trainer.data.patients import refuse_shared_patients
+from trainer.data.shard.patients import refuse_shared_patients
 from trainer.data.plan import EpochPlan
 from trainer.errors import DataError, UsageError
 from trainer.labels import label_set

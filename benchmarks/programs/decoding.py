@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.channel import Parent, serve, settings
-from trainer.data.images import decode, resize
+from trainer.data.film.images import decode, resize
 
 _FILMS_PER_CHUNK = 16
 

@@ -12,7 +12,7 @@ def main() -> None:
     """Prepares at each request; the seconds are prepare's own, start of its processes included."""
     given, parent = settings(), Parent()
     # Here, because its processes import this file again.
-    from trainer.data.prepare import prepare
+    from trainer.data.prepare.run import prepare
     from trainer.labels import NIH15
     from trainer.settings import validate
 

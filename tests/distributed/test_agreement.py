@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer import checkpoint
+from trainer.checkpoint import files as checkpoint
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 

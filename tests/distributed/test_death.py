@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from trainer import checkpoint
+from trainer.checkpoint import files as checkpoint
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 

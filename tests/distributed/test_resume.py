@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
-from trainer import checkpoint, history
-from trainer.checkpoint import Checkpoint
+from trainer import history
+from trainer.checkpoint import files as checkpoint
+from trainer.checkpoint.files import Checkpoint
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer import checkpoint
+from trainer.checkpoint import files as checkpoint
 
 pytestmark = [
     pytest.mark.distributed,

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer import checkpoint
-from trainer.attempt import Attempt
-from trainer.checkpoint import Arrays, Checkpoint, State, best, commit, last, load, newest
-from trainer.checkpoint_writer import Writer
+from trainer.checkpoint import files as checkpoint
+from trainer.checkpoint.attempt import Attempt
+from trainer.checkpoint.files import Arrays, Checkpoint, State, best, commit, last, load, newest
+from trainer.checkpoint.writer import Writer
 from trainer.errors import DataError
 
 FILES = ["model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"]
@@ -302,10 +302,10 @@ WRITES_UNTIL_KILLED = """
 import itertools, sys
 from pathlib import Path
 import numpy as np
-from trainer import checkpoint
-from trainer.attempt import Attempt
-from trainer.checkpoint import Arrays, Checkpoint, State
-from trainer.checkpoint_writer import Writer
+from trainer.checkpoint import files as checkpoint
+from trainer.checkpoint.attempt import Attempt
+from trainer.checkpoint.files import Arrays, Checkpoint, State
+from trainer.checkpoint.writer import Writer
 directory = Path(sys.argv[1])
 writer = Writer(directory, Attempt(directory), keep_last=2)
 for step in itertools.count(1):

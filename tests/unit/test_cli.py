@@ -13,11 +13,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from trainer.attempt import Attempt
-from trainer.checkpoint import Checkpoint, State, commit
+from trainer.checkpoint.attempt import Attempt
+from trainer.checkpoint.files import Checkpoint, State, commit
 from trainer.cli import app
 from trainer.config import Config
-from trainer.data.shards import shard_name
+from trainer.data.shard.shards import shard_name
 from trainer.labels import label_set
 
 

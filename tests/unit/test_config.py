@@ -12,7 +12,7 @@ import k8s
 import trainer
 from trainer import config as config_module
 from trainer.config import Config
-from trainer.data.manifest import SPLITS
+from trainer.data.shard.manifest import SPLITS
 from trainer.settings import keys
 
 SECTIONS = {

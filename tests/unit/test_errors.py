@@ -4,10 +4,10 @@ import pickle
 
 import pytest
 
-from trainer.errors import ClusterError, CxrError, DataError, PeerLost, SelfTestError, Stopped, UsageError
+from trainer.errors import ClusterError, CxrError, DataError, PeerLost, SelfTestError, Stopped, StoreDown, UsageError
 
 PERMANENT = {CxrError: 1, UsageError: 2, DataError: 3, ClusterError: 4, SelfTestError: 5}
-WORTH_A_RETRY = {Stopped: 143, PeerLost: 144}
+WORTH_A_RETRY = {Stopped: 143, PeerLost: 144, StoreDown: 145}
 
 
 def test_an_error_reads_as_key_value_rule_cure() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
+from trainer.data.shard.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
 from trainer.data.plan import Slots
-from trainer.data.shards import ShardReader
+from trainer.data.shard.shards import ShardReader
 
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """images uint8 [n, height, width, 1]; labels float32 [n, classes], NaN unknown; weights float32 [n], 0 repeated."""

@@ -106,7 +106,7 @@ def nan_gradient() -> None:
 
 def slow_checkpoint() -> None:
     """Writing a checkpoint takes longer than the two seconds that mpirun leaves ranks once one has ended."""
-    from trainer import checkpoint
+    from trainer.checkpoint import files as checkpoint
 
     save = checkpoint.save_file
 
@@ -119,7 +119,7 @@ def slow_checkpoint() -> None:
 
 def endless_checkpoint() -> None:
     """Writing the checkpoint of step 3 says so in the middle and never ends."""
-    from trainer import checkpoint
+    from trainer.checkpoint import files as checkpoint
 
     save = checkpoint.save_file
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainer.config import ColumnsConfig, PrepareConfig
-from trainer.data.catalog import Record, read_catalog
+from trainer.data.source.catalog import Record, read_catalog
 from trainer.errors import DataError, UsageError
 from trainer.labels import CHEXPERT14, NIH14, NIH15
 

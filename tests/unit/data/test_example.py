@@ -8,10 +8,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.example import StoredFilm, encode_example
-from trainer.data.images import encode
-from trainer.data.shards import ShardWriter
-from trainer.data.tfrecord import frame
+from trainer.data.shard.example import StoredFilm, encode_example
+from trainer.data.film.images import encode
+from trainer.data.shard.shards import ShardWriter
+from trainer.data.shard.tfrecord import frame
 
 FEATURES = {
     "id": tf.io.FixedLenFeature([], tf.string),

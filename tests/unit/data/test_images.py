@@ -12,7 +12,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from trainer.data.images import Encoding, Pixels, decode, decode_stored, encode, resize
+from trainer.data.film.images import Encoding, Pixels, decode, decode_stored, encode, resize
 from trainer.errors import DataError
 
 FILMS = Path(os.environ.get("CXR_TRAIN_TEST_FILMS", Path(__file__).parents[4] / "shared" / "data"))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.data.manifest import Made, Manifest, read_manifest, write_manifest
-from trainer.data.patients import PatientHasher, refuse_shared_patients, shared_patients, write_patients
+from trainer.data.shard.manifest import Made, Manifest, read_manifest, write_manifest
+from trainer.data.shard.patients import PatientHasher, refuse_shared_patients, shared_patients, write_patients
 from trainer.errors import DataError
 
 

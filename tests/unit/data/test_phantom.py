@@ -9,11 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from trainer.config import PhantomConfig, PrepareConfig
-from trainer.data.catalog import read_catalog
-from trainer.data.images import decode
-from trainer.data.phantom import draw, write_phantoms
-from trainer.data.phantom_film import sign
-from trainer.data.splits import assign_splits
+from trainer.data.source.catalog import read_catalog
+from trainer.data.film.images import decode
+from trainer.data.source.phantom import draw, write_phantoms
+from trainer.data.source.phantom_film import sign
+from trainer.data.source.splits import assign_splits
 from trainer.errors import DataError
 from trainer.labels import NIH14, NIH15
 

@@ -12,7 +12,7 @@ from trainer.config import DataConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.pipeline import Batch, scoring_batches, training_batches
 from trainer.data.plan import EpochPlan
-from trainer.data.shards import shard_name
+from trainer.data.shard.shards import shard_name
 from trainer.errors import DataError
 
 Stored = dict[tuple[int, int], tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from trainer.config import ColumnsConfig, PrepareConfig
-from trainer.data.destination import claimed
-from trainer.data.manifest import read_manifest
-from trainer.data.patients import shared_patients
-from trainer.data.prepare import PrepareResult, prepare
-from trainer.data.shards import ShardReader
+from trainer.data.prepare.run.destination import claimed
+from trainer.data.shard.manifest import read_manifest
+from trainer.data.shard.patients import shared_patients
+from trainer.data.prepare.run import PrepareResult, prepare
+from trainer.data.shard.shards import ShardReader
 from trainer.errors import CxrError, DataError, UsageError
 from trainer.labels import NIH14, NIH15, LabelSet
 
@@ -176,7 +176,7 @@ STOP_AT_FIRST_SHARD = """
 import multiprocessing, sys
 from pathlib import Path
 from trainer.config import PrepareConfig
-from trainer.data.prepare import prepare
+from trainer.data.prepare.run import prepare
 from trainer.labels import NIH15
 
 config = PrepareConfig.model_validate_json(sys.argv[1])
@@ -436,7 +436,7 @@ def test_neither_patients_nor_paths_are_stored(source: Path, tmp_path: Path) -> 
 
 
 def test_preparing_does_not_import_tensorflow() -> None:
-    code = "import sys, trainer.data.prepare, trainer.data.phantom; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, trainer.data.prepare.run, trainer.data.source.phantom; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.example import StoredFilm
-from trainer.data.images import Encoding, Pixels, encode
-from trainer.data.manifest import Made, Manifest, PatientsFile
-from trainer.data.shards import INDEX_DTYPE, ShardReader, ShardWriter, index_path
-from trainer.data.tfrecord import frame, is_sound
+from trainer.data.shard.example import StoredFilm
+from trainer.data.film.images import Encoding, Pixels, encode
+from trainer.data.shard.manifest import Made, Manifest, PatientsFile
+from trainer.data.shard.shards import INDEX_DTYPE, ShardReader, ShardWriter, index_path
+from trainer.data.shard.tfrecord import frame, is_sound
 from trainer.errors import DataError
 
 NAME = "shard-00000.tfrecord"

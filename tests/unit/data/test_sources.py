@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.config import PrepareConfig
-from trainer.data.sources import FilmFinder, find_in_folders, open_sources, shuffled, stream_archive
+from trainer.data.source.sources import FilmFinder, find_in_folders, open_sources, shuffled, stream_archive
 from trainer.errors import DataError, UsageError
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.config import ColumnsConfig, PrepareConfig
-from trainer.data.catalog import Assignment, Record
-from trainer.data.splits import assign_splits
+from trainer.data.source.catalog import Assignment, Record
+from trainer.data.source.splits import assign_splits
 from trainer.errors import DataError, UsageError
 
 

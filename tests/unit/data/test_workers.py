@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trainer.data.workers import map_in_order
+from trainer.data.prepare.workers import map_in_order
 from trainer.errors import CxrError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.manifest import Manifest, PatientsFile, sha256_of
+from trainer.data.shard.manifest import Manifest, PatientsFile, sha256_of
 from trainer.durable import write_durably
 from trainer.errors import DataError
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from trainer.data.images import Encoding, decode, encode, resize
+from trainer.data.film.images import Encoding, decode, encode, resize
 from trainer.errors import DataError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainer.config import PrepareConfig
-from trainer.data.images import FILM_SUFFIXES
+from trainer.data.film.images import FILM_SUFFIXES
 from trainer.errors import DataError, UsageError
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from trainer.attempt import Attempt, unwritable
-from trainer.checkpoint import (
+from trainer.checkpoint.attempt import Attempt, unwritable
+from trainer.checkpoint.files import (
     BEST,
     Checkpoint,
     Commit,

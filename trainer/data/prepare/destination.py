@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from trainer.config import PrepareConfig
-from trainer.data.manifest import MANIFEST_NAME, SPLITS, ShardInfo, sha256_of
-from trainer.data.patients import KEY_VARIABLE
-from trainer.data.shards import index_path, shard_name
-from trainer.data.tfrecord import is_sound
+from trainer.data.shard.manifest import MANIFEST_NAME, SPLITS, ShardInfo, sha256_of
+from trainer.data.shard.patients import KEY_VARIABLE
+from trainer.data.shard.shards import index_path, shard_name
+from trainer.data.shard.tfrecord import is_sound
 from trainer.durable import write_durably
 from trainer.errors import DataError
 from trainer.labels import LabelSet

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
-from trainer.attempt import Attempt
+from trainer.checkpoint.attempt import Attempt
 from trainer.durable import sync, write_durably
 from trainer.errors import DataError
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from trainer.data.images import Encoding
+from trainer.data.film.images import Encoding
 
 # Every message here nests through the first field, but an entry's value; all are length-delimited (wire type 2).
 _FIRST, _SECOND, _THIRD = 0x0A, 0x12, 0x1A

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeVar, cast
 import pandas as pd
 
 from trainer.config import PrepareConfig
-from trainer.data.table import columns_of, read_table, require_column, require_distinct, require_filled, row_name
+from trainer.data.source.table import columns_of, read_table, require_column, require_distinct, require_filled, row_name
 from trainer.errors import DataError, UsageError
 from trainer.labels import LabelSet, parse_findings, parse_mark
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.images import Pixels
+from trainer.data.film.images import Pixels
 from trainer.labels import NIH14
 
 Floats = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainer.data.images import Encoding
+from trainer.data.film.images import Encoding
 from trainer.durable import write_durably
 from trainer.errors import DataError
 

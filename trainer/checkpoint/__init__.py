@@ -1,0 +1,1 @@
+"""Checkpoints: their files, the attempts that may write them, and the writer in the background."""

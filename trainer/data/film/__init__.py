@@ -1,0 +1,1 @@
+"""One film: its pixels from a file, and as a shard stores them."""

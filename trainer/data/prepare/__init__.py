@@ -1,0 +1,1 @@
+"""From films and a table to sets of shards."""

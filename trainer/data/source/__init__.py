@@ -1,0 +1,1 @@
+"""Where films come from: tables, folders, archives; and drawn ones."""

@@ -1,0 +1,156 @@
+"""A store in a folder: an object is a file, written under a hidden name, synced and renamed into place."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from trainer.data.store.names import checked
+from trainer.data.store.store import AlreadyThere, Entry, NotThere, Range, Sink, Store
+from trainer.durable import sync
+from trainer.errors import DataError
+
+_COPY_BYTES = 2**20
+
+
+class FolderStore(Store):
+    """Objects as files below ``folder``, which is made when the first is written."""
+
+    is_local = True
+
+    def __init__(self, folder: Path, key: str) -> None:
+        super().__init__(str(folder), key)
+        self._folder = folder
+
+    def under(self, prefix: str) -> "FolderStore":
+        """The folder below."""
+        return FolderStore(self._folder / checked(prefix), self.key)
+
+    def path(self, name: str) -> Path:
+        """The object's file."""
+        return self._folder / checked(name)
+
+    def read(self, name: str) -> bytes:
+        """The whole file."""
+        with self._opened(name) as file:
+            return file.read()
+
+    def read_ranges(self, name: str, ranges: Sequence[Range]) -> list[bytes]:
+        """Parts of the file."""
+        with self._opened(name) as file:
+            parts = [os.pread(file.fileno(), each.bytes, each.start) for each in ranges]
+        for wanted, part in zip(ranges, parts, strict=True):
+            if len(part) != wanted.bytes:
+                rule = f"ends before byte {wanted.end}"
+                raise DataError(self.key, str(self.path(name)), rule, "copy it anew")
+        return parts
+
+    def size(self, name: str) -> int | None:
+        """Bytes of the file."""
+        try:
+            return self.path(name).stat().st_size if self.path(name).is_file() else None
+        except OSError as error:
+            raise self._failed(name, error) from error
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Every file but the hidden ones, which are being written."""
+        for path in sorted(self._files(prefix), key=lambda each: each.relative_to(self._folder).as_posix()):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                # Deleted since the folder was listed.
+                continue
+            yield Entry(path.relative_to(self._folder).as_posix(), found.st_size, found.st_mtime)
+
+    def folders(self) -> list[str]:
+        """The folders that hold a file."""
+        return sorted({each.name.partition("/")[0] for each in self.entries() if "/" in each.name})
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes the file."""
+        with self.writing(name) as sink:
+            sink.write(content)
+
+    def create(self, name: str, content: bytes) -> None:
+        """Writes the file and links it to its name, which fails where there is one."""
+        with self._partial(name) as (partial, file):
+            file.write(content)
+            self._flush(file)
+            try:
+                self.path(name).hardlink_to(partial)
+            except FileExistsError as error:
+                raise AlreadyThere(self.key, str(self.path(name)), "is there already", "name another") from error
+            sync(self.path(name).parent)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Sink]:
+        """Writes a hidden file of its own, renamed at the end: of two writers, the last to end wins, whole."""
+        with self._partial(name) as (partial, file):
+            yield file
+            self._flush(file)
+            partial.replace(self.path(name))
+            sync(self.path(name).parent)
+
+    def upload(self, name: str, file: Path) -> None:
+        """Copies the file."""
+        with file.open("rb") as source, self.writing(name) as sink:
+            while content := source.read(_COPY_BYTES):
+                sink.write(content)
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Deletes files, and folders that are empty then."""
+        for name in names:
+            try:
+                self.path(name).unlink(missing_ok=True)
+                self._remove_empty(self.path(name).parent)
+            except OSError as error:
+                raise self._failed(name, error) from error
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[BinaryIO]:
+        try:
+            with self.path(name).open("rb") as file:
+                yield file
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise NotThere(self.key, str(self.path(name)), "is not there", "check the path") from error
+        except OSError as error:
+            raise self._failed(name, error) from error
+
+    @contextmanager
+    def _partial(self, name: str) -> Iterator[tuple[Path, BinaryIO]]:
+        path = self.path(name)
+        # No other process has this name while this one lives, and no other thread this identity.
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("xb") as file:
+                yield partial, file
+        except OSError as error:
+            raise self._failed(name, error) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _files(self, prefix: str) -> Iterator[Path]:
+        start = self._folder / checked(prefix) if prefix else self._folder
+        if start.is_file():
+            yield start
+        for place, _, names in os.walk(start):
+            yield from (Path(place, name) for name in names if not name.startswith("."))
+
+    def _remove_empty(self, folder: Path) -> None:
+        while folder != self._folder and folder.is_relative_to(self._folder):
+            try:
+                folder.rmdir()
+            except OSError:
+                # Not empty, or gone: either way there is nothing to tidy.
+                return
+            folder = folder.parent
+
+    def _flush(self, file: BinaryIO) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+
+    def _failed(self, name: str, error: OSError) -> DataError:
+        reason = error.strerror or str(error)
+        return DataError(self.key, str(self.path(name)), f"cannot be used ({reason})", "free, mount or correct it")
