@@ -10,11 +10,11 @@ from PIL import Image
 
 from benchmarks.result import FOLDER
 from trainer.config import PhantomConfig, PrepareConfig
-from trainer.data.source.catalog import Record
-from trainer.data.prepare.run.film_set_writer import FilmSetWriter
 from trainer.data.film.images import Encoding, Pixels, encode
+from trainer.data.prepare.film_set_writer import FilmSetWriter
 from trainer.data.shard.manifest import MANIFEST_NAME, Made
 from trainer.data.shard.patients import hasher_from_environment
+from trainer.data.source.catalog import Record
 from trainer.data.source.phantom import draw
 from trainer.labels import NIH15, NO_FINDING
 

@@ -16,8 +16,8 @@ from trainer.checkpoint.writer import Writer
 from trainer.collectives import Collectives, same_everywhere, self_test, weight_hash
 from trainer.config import Config
 from trainer.data.film_set import FilmSet
-from trainer.data.shard.patients import refuse_shared_patients
 from trainer.data.plan import EpochPlan
+from trainer.data.shard.patients import refuse_shared_patients
 from trainer.errors import DataError, UsageError
 from trainer.labels import label_set
 from trainer.model.loss import positive_weights

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.shard.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
 from trainer.data.plan import Slots
+from trainer.data.shard.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
 from trainer.data.shard.shards import ShardReader
 
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]]

@@ -8,8 +8,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.shard.example import StoredFilm, encode_example
 from trainer.data.film.images import encode
+from trainer.data.shard.example import StoredFilm, encode_example
 from trainer.data.shard.shards import ShardWriter
 from trainer.data.shard.tfrecord import frame
 

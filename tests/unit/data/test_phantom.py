@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from trainer.config import PhantomConfig, PrepareConfig
-from trainer.data.source.catalog import read_catalog
 from trainer.data.film.images import decode
+from trainer.data.source.catalog import read_catalog
 from trainer.data.source.phantom import draw, write_phantoms
 from trainer.data.source.phantom_film import sign
 from trainer.data.source.splits import assign_splits

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from trainer.config import ColumnsConfig, PrepareConfig
-from trainer.data.prepare.run.destination import claimed
+from trainer.data.prepare.destination import claimed
+from trainer.data.prepare.run import PrepareResult, prepare
 from trainer.data.shard.manifest import read_manifest
 from trainer.data.shard.patients import shared_patients
-from trainer.data.prepare.run import PrepareResult, prepare
 from trainer.data.shard.shards import ShardReader
 from trainer.errors import CxrError, DataError, UsageError
 from trainer.labels import NIH14, NIH15, LabelSet

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.shard.example import StoredFilm
 from trainer.data.film.images import Encoding, Pixels, encode
+from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import Made, Manifest, PatientsFile
 from trainer.data.shard.shards import INDEX_DTYPE, ShardReader, ShardWriter, index_path
 from trainer.data.shard.tfrecord import frame, is_sound

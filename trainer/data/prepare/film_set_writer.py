@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from trainer.config import PrepareConfig
-from trainer.data.source.catalog import Record
-from trainer.data.prepare.run.destination import finished_shards
+from trainer.data.prepare.destination import finished_shards
 from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, Split, write_manifest
 from trainer.data.shard.patients import PatientHasher, write_patients
 from trainer.data.shard.shards import ShardWriter, shard_name
+from trainer.data.source.catalog import Record
 from trainer.labels import LabelSet
 
 

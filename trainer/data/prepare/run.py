@@ -12,14 +12,14 @@ from pathlib import Path
 
 import trainer
 from trainer.config import PrepareConfig
-from trainer.data.source.catalog import Assignment, Record
-from trainer.data.prepare.run.decoding import Chunk, FilmTask, Storage, StoredImage, decode_chunk
-from trainer.data.prepare.run.destination import claimed, is_complete, settings_of
-from trainer.data.prepare.run.film_set_writer import FilmSetWriter
-from trainer.data.source.inputs import Inputs, collect, refuse_missing
+from trainer.data.prepare.decoding import Chunk, FilmTask, Storage, StoredImage, decode_chunk
+from trainer.data.prepare.destination import claimed, is_complete, settings_of
+from trainer.data.prepare.film_set_writer import FilmSetWriter
+from trainer.data.prepare.workers import map_in_order
 from trainer.data.shard.manifest import Made, Manifest, Split, read_manifest
 from trainer.data.shard.patients import PatientHasher, hasher_from_environment
-from trainer.data.prepare.workers import map_in_order
+from trainer.data.source.catalog import Assignment, Record
+from trainer.data.source.inputs import Inputs, collect, refuse_missing
 from trainer.durable import write_durably
 from trainer.errors import DataError, UsageError
 from trainer.labels import LabelSet

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.shard.example import EncodedExample, StoredFilm, encode_example
 from trainer.data.film.images import Pixels, decode_stored
+from trainer.data.shard.example import EncodedExample, StoredFilm, encode_example
 from trainer.data.shard.manifest import Manifest, ShardInfo, sha256_of
 from trainer.data.shard.tfrecord import HEADER_BYTES, frame
 from trainer.durable import partial_name, put_in_place, write_durably

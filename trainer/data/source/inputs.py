@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.config import PrepareConfig
-from trainer.data.source.catalog import Record, read_catalog
-from trainer.data.prepare.run.decoding import FilmTask
+from trainer.data.prepare.decoding import FilmTask
 from trainer.data.shard.manifest import SPLITS, Split
+from trainer.data.source.catalog import Record, read_catalog
 from trainer.data.source.sources import FilmFinder, find_in_folders, open_sources, shuffled, stream_archive
 from trainer.data.source.splits import assign_splits
 from trainer.errors import DataError

@@ -11,8 +11,8 @@ import numpy as np
 
 from trainer.config import PhantomConfig
 from trainer.data.film.images import Pixels, encode
-from trainer.data.source.phantom_film import draw_film
 from trainer.data.prepare.workers import map_in_order
+from trainer.data.source.phantom_film import draw_film
 from trainer.durable import write_durably
 from trainer.errors import DataError
 from trainer.labels import NO_FINDING

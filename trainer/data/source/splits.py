@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.config import PrepareConfig
-from trainer.data.source.catalog import Assignment, Record
 from trainer.data.shard.manifest import SPLITS, Split
+from trainer.data.source.catalog import Assignment, Record
 from trainer.errors import DataError, UsageError
 
 _EMPTY_CURE = {

@@ -40,7 +40,7 @@ class Range(NamedTuple):
 class Sink(Protocol):
     """What is written in parts, and exists once it is closed without an error."""
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes, /) -> object:
         """Adds bytes at the end."""
 
 
