@@ -15,6 +15,7 @@ from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
 from trainer.data.shard.patients import PatientHasher, write_patients
 from trainer.data.shard.shards import ShardWriter, shard_name
+from trainer.data.store.folder import FolderStore
 from trainer.labels import LabelSet, label_set
 
 FILMS_PER_PATIENT = 2
@@ -76,7 +77,9 @@ def _make_set(
             found = tuple(drawn[film].astype(float).tolist())
             writer.append(StoredFilm(f"{film:08d}.png", patients[film], found, image.tobytes(), "raw", side, side))
         shards.append(writer.close())
-    write_manifest(directory, _manifest(directory, split, chosen, drawn, side, shards, patients, hasher))
+    write_manifest(
+        FolderStore(directory, "test"), _manifest(directory, split, chosen, drawn, side, shards, patients, hasher)
+    )
     return directory
 
 
@@ -112,6 +115,6 @@ def _manifest(
             for name, count in positive.items()
         },
         shards=tuple(shards),
-        patients_file=write_patients(directory, patients, hasher.fingerprint),
+        patients_file=write_patients(FolderStore(directory, "test"), patients, hasher.fingerprint),
         made=Made(program="test", catalog="nih", seed=0, films_bad=0, films_missing=0),
     )

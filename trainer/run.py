@@ -196,16 +196,14 @@ def _refuse_other_size(training: FilmSet, validation: FilmSet) -> None:
     if ours != theirs:
         raise DataError(
             "data.validation",
-            str(validation.directory),
+            validation.store.where,
             f"holds films of {theirs[1]}x{theirs[0]} pixels, the training set of {ours[1]}x{ours[0]}",
             "prepare both with the same prepare.image_size",
         )
 
 
 def _refuse_shared_patients(training: FilmSet, validation: FilmSet) -> None:
-    refuse_shared_patients(
-        training.directory, training.manifest, validation.directory, validation.manifest, key="data.validation"
-    )
+    refuse_shared_patients(training.store, training.manifest, validation.store, validation.manifest)
 
 
 def _facts(config: Config, training: FilmSet) -> dict[str, Any]:

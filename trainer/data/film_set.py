@@ -8,6 +8,7 @@ import numpy.typing as npt
 from trainer.data.plan import Slots
 from trainer.data.shard.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
 from trainer.data.shard.shards import ShardReader
+from trainer.data.store.folder import FolderStore
 
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """images uint8 [n, height, width, 1]; labels float32 [n, classes], NaN unknown; weights float32 [n], 0 repeated."""
@@ -20,9 +21,9 @@ class FilmSet:
     """A prepared set in a folder: its manifest, and its films by (shard, record)."""
 
     def __init__(self, directory: Path, key: str) -> None:
-        self.directory = directory
-        self.manifest: Manifest = read_manifest(directory, key)
-        self.digest = sha256_of((directory / MANIFEST_NAME).read_bytes())
+        self.store = FolderStore(directory, key)
+        self.manifest: Manifest = read_manifest(self.store)
+        self.digest = sha256_of(self.store.read(MANIFEST_NAME))
         """Of the manifest, which holds the hashes of all else: equal for equal sets."""
         self._readers = [ShardReader(directory, self.manifest, i) for i in range(len(self.manifest.shards))]
         self.records_per_shard = tuple(shard.records for shard in self.manifest.shards)

@@ -7,11 +7,15 @@ import pytest
 
 from trainer.data.shard.manifest import Made, Manifest, read_manifest, write_manifest
 from trainer.data.shard.patients import PatientHasher, refuse_shared_patients, shared_patients, write_patients
+from trainer.data.store.folder import FolderStore
 from trainer.errors import DataError
 
 
+def folder(path: Path) -> FolderStore:
+    return FolderStore(path, "data.test")
+
+
 def make_set(directory: Path, patients: list[str], key: str = "") -> Manifest:
-    directory.mkdir()
     hasher = PatientHasher(key)
     manifest = Manifest(
         labels="nih15",
@@ -22,16 +26,16 @@ def make_set(directory: Path, patients: list[str], key: str = "") -> Manifest:
         image={"height": 8, "width": 8, "encoding": "raw"},
         counts={"Mass": {"positive": 0, "negative": 0, "unknown": len(patients), "prevalence": None}},
         shards=(),
-        patients_file=write_patients(directory, map(hasher.hash, patients), hasher.fingerprint),
+        patients_file=write_patients(folder(directory), map(hasher.hash, patients), hasher.fingerprint),
         made=Made(program="0", catalog="nih", seed=0, films_bad=0, films_missing=0),
     )
-    write_manifest(directory, manifest)
+    write_manifest(folder(directory), manifest)
     return manifest
 
 
 def test_a_manifest_comes_back(tmp_path: Path) -> None:
     written = make_set(tmp_path / "a", ["1", "2", "1"])
-    assert read_manifest(tmp_path / "a", "data.training") == written
+    assert read_manifest(folder(tmp_path / "a")) == written
 
 
 def test_equal_sets_have_equal_bytes(tmp_path: Path) -> None:
@@ -42,22 +46,24 @@ def test_equal_sets_have_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_no_manifest_names_the_setting_and_the_verb(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^data.training: '.*' has no manifest.json; run 'cxr-train prepare'") as error:
-        read_manifest(tmp_path, "data.training")
+    with pytest.raises(DataError, match=r"^data.test: '.*' has no manifest.json; run 'cxr-train prepare'") as error:
+        read_manifest(folder(tmp_path))
     assert error.value.exit_code == 3
 
 
 def test_a_newer_format_is_refused_before_anything_else_is_read(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"format_version": 2, "news": True}))
     with pytest.raises(DataError, match=r"data.test: .* has format version 2, this program reads up to 1; update"):
-        read_manifest(tmp_path, "data.test")
+        read_manifest(folder(tmp_path))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": 1}', "\x00"])
 def test_a_damaged_manifest_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"^data.test: '.*manifest.json' is damaged \(.*\); copy the set anew") as error:
-        read_manifest(tmp_path, "data.test")
+    with pytest.raises(
+        DataError, match=r"^data.test: '.*' holds a damaged manifest.json \(.*\); copy the set anew"
+    ) as error:
+        read_manifest(folder(tmp_path))
     assert "\n" not in str(error.value)
 
 
@@ -67,38 +73,38 @@ def test_a_shard_outside_the_folder_is_damage(tmp_path: Path) -> None:
     content["shards"] = [{"name": "../x", "bytes": 1, "records": 1, "sha256": "0" * 64, "index_sha256": "0" * 64}]
     (tmp_path / "a" / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"shards.0.name"):
-        read_manifest(tmp_path / "a", "data.test")
+        read_manifest(folder(tmp_path / "a"))
 
 
 def test_shared_patients_are_counted_once(tmp_path: Path) -> None:
     a = make_set(tmp_path / "a", ["1", "2", "3", "3"])
     b = make_set(tmp_path / "b", ["3", "2", "2", "4"])
-    assert shared_patients(tmp_path / "a", a, tmp_path / "b", b) == 2
+    assert shared_patients(folder(tmp_path / "a"), a, folder(tmp_path / "b"), b) == 2
 
 
 def test_sets_that_share_patients_are_refused_with_their_number(tmp_path: Path) -> None:
     a, b = make_set(tmp_path / "a", ["1", "2"]), make_set(tmp_path / "b", ["2", "3"])
-    with pytest.raises(DataError, match=r"^data.validation: '.*/b' shares 1 patients with .*/a; prepare both"):
-        refuse_shared_patients(tmp_path / "a", a, tmp_path / "b", b, key="data.validation")
+    with pytest.raises(DataError, match=r"^data.test: '.*/b' shares 1 patients with .*/a; prepare both"):
+        refuse_shared_patients(folder(tmp_path / "a"), a, folder(tmp_path / "b"), b)
 
 
 def test_sets_that_share_none_are_let_through(tmp_path: Path) -> None:
     a, b = make_set(tmp_path / "a", ["1"]), make_set(tmp_path / "b", ["2"])
-    refuse_shared_patients(tmp_path / "a", a, tmp_path / "b", b, key="data.validation")
+    refuse_shared_patients(folder(tmp_path / "a"), a, folder(tmp_path / "b"), b)
 
 
 def test_hashes_of_different_keys_are_not_compared(tmp_path: Path) -> None:
     a, b = make_set(tmp_path / "a", ["1"], key="one"), make_set(tmp_path / "b", ["2"], key="two")
     with pytest.raises(DataError, match=r"^CXR_TRAIN_PATIENT_KEY: .* prepare both with the same key"):
-        shared_patients(tmp_path / "a", a, tmp_path / "b", b)
+        shared_patients(folder(tmp_path / "a"), a, folder(tmp_path / "b"), b)
 
 
 @pytest.mark.parametrize("content", [b"", b"12345678"])
 def test_a_changed_patients_file_is_noticed(tmp_path: Path, content: bytes) -> None:
     a, b = make_set(tmp_path / "a", ["1"]), make_set(tmp_path / "b", ["2"])
     (tmp_path / "b" / "patients.bin").write_bytes(content)
-    with pytest.raises(DataError, match=r"patients.bin.* is not the SHA-256 in the manifest"):
-        shared_patients(tmp_path / "a", a, tmp_path / "b", b)
+    with pytest.raises(DataError, match=r"holds a patients.bin with the SHA-256 \w+, in the manifest it is"):
+        shared_patients(folder(tmp_path / "a"), a, folder(tmp_path / "b"), b)
 
 
 def test_a_key_of_any_length_changes_every_hash() -> None:

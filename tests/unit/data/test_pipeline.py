@@ -140,6 +140,6 @@ def test_batches_before_the_damage_are_still_read(damaged: FilmSet) -> None:
 
 
 def test_a_shard_that_went_missing_is_named(damaged: FilmSet) -> None:
-    (damaged.directory / shard_name(0)).unlink()
+    damaged.store.path(shard_name(0)).unlink()
     with pytest.raises(DataError, match=r"shard-00000.tfrecord: .* missing or empty"):
         list(scoring_batches(damaged, range(1), batch_size=8, config=CONFIG))

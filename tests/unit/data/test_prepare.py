@@ -19,6 +19,7 @@ from trainer.data.prepare.run import PrepareResult, prepare
 from trainer.data.shard.manifest import read_manifest
 from trainer.data.shard.patients import shared_patients
 from trainer.data.shard.shards import ShardReader
+from trainer.data.store.folder import FolderStore
 from trainer.errors import CxrError, DataError, UsageError
 from trainer.labels import NIH14, NIH15, LabelSet
 
@@ -92,7 +93,7 @@ def tree(directory: Path) -> dict[str, bytes]:
 
 
 def readers(directory: Path) -> Iterator[ShardReader]:
-    manifest = read_manifest(directory, "data.training")
+    manifest = read_manifest(FolderStore(directory, "data.training"))
     return (ShardReader(directory, manifest, number) for number in range(len(manifest.shards)))
 
 
@@ -123,7 +124,9 @@ def test_every_film_is_in_one_set_with_its_pixels_labels_and_patient(prepared: P
 
 
 def test_the_manifest_counts_what_the_table_says(prepared: Path) -> None:
-    manifests = {split: read_manifest(prepared / split, "") for split in ("training", "validation", "test")}
+    manifests = {
+        split: read_manifest(FolderStore(prepared / split, "")) for split in ("training", "validation", "test")
+    }
     assert sum(each.films for each in manifests.values()) == len(ALL_FILMS)
     assert manifests["test"].films == 24
     assert manifests["test"].patients == 12
@@ -138,8 +141,9 @@ def test_the_manifest_counts_what_the_table_says(prepared: Path) -> None:
 
 def test_the_sets_share_no_patient(prepared: Path) -> None:
     for a, b in (("training", "validation"), ("training", "test"), ("validation", "test")):
-        a_set, b_set = read_manifest(prepared / a, ""), read_manifest(prepared / b, "")
-        assert shared_patients(prepared / a, a_set, prepared / b, b_set) == 0
+        stores = {split: FolderStore(prepared / split, "") for split in (a, b)}
+        a_set, b_set = read_manifest(stores[a]), read_manifest(stores[b])
+        assert shared_patients(stores[a], a_set, stores[b], b_set) == 0
 
 
 def test_films_are_shuffled(prepared: Path) -> None:
@@ -208,7 +212,7 @@ def test_a_killed_run_goes_on_to_the_bytes_of_an_uninterrupted_one(source: Path,
     config = settings(source, tmp_path / "sets", processes=2, **given)
     killed_after_the_first_shard(config)
     with pytest.raises(DataError, match=r"has no manifest\.json"):
-        read_manifest(tmp_path / "sets" / "training", "data.training")
+        read_manifest(FolderStore(tmp_path / "sets" / "training", "data.training"))
     finished = sum(np.load(path).size for path in (tmp_path / "sets").glob("*/*.index.npy"))
 
     result = run(config.model_copy(update={"processes": 1}))
@@ -328,7 +332,10 @@ def packed(source: Path, directory: Path) -> Path:
 def test_an_archive_gives_the_films_of_its_folder(source: Path, prepared: Path, tmp_path: Path) -> None:
     run(settings(source, tmp_path / "sets", source=(str(packed(source, tmp_path)),)))
     for split in ("training", "validation", "test"):
-        ours, theirs = read_manifest(tmp_path / "sets" / split, ""), read_manifest(prepared / split, "")
+        ours, theirs = (
+            read_manifest(FolderStore(tmp_path / "sets" / split, "")),
+            read_manifest(FolderStore(prepared / split, "")),
+        )
         assert (ours.films, ours.patients, ours.counts) == (theirs.films, theirs.patients, theirs.counts)
 
 

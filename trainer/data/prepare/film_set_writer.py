@@ -12,6 +12,7 @@ from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, 
 from trainer.data.shard.patients import PatientHasher, write_patients
 from trainer.data.shard.shards import ShardWriter, shard_name
 from trainer.data.source.catalog import Record
+from trainer.data.store.folder import FolderStore
 from trainer.labels import LabelSet
 
 
@@ -30,6 +31,7 @@ class FilmSetWriter:
         self, destination: Path, split: Split, config: PrepareConfig, hasher: PatientHasher, records: dict[str, Record]
     ) -> None:
         self._directory, self._split, self._config, self._hasher = destination / split, split, config, hasher
+        self._store = FolderStore(self._directory, "prepare.destination")
         self._directory.mkdir(exist_ok=True)
         finished = finished_shards(self._directory)
         self._shards = [each.info for each in finished]
@@ -80,10 +82,10 @@ class FilmSetWriter:
             image=ImageInfo(height=side, width=side, encoding=self._config.encoding),
             counts=_count(labels, self._records),
             shards=tuple(self._shards),
-            patients_file=write_patients(self._directory, hashes, self._hasher.fingerprint),
+            patients_file=write_patients(self._store, hashes, self._hasher.fingerprint),
             made=made,
         )
-        write_manifest(self._directory, manifest)
+        write_manifest(self._store, manifest)
 
 
 def _count(labels: LabelSet, records: Sequence[Record]) -> dict[str, ClassCounts]:

@@ -20,6 +20,7 @@ from trainer.data.shard.manifest import Made, Manifest, Split, read_manifest
 from trainer.data.shard.patients import PatientHasher, hasher_from_environment
 from trainer.data.source.catalog import Assignment, Record
 from trainer.data.source.inputs import Inputs, collect, refuse_missing
+from trainer.data.store.folder import FolderStore
 from trainer.durable import write_durably
 from trainer.errors import DataError, UsageError
 from trainer.labels import LabelSet
@@ -82,7 +83,8 @@ def prepare(config: PrepareConfig, labels: LabelSet, progress: Progress) -> Prep
     with claimed(destination, settings_of(config, labels, hasher.fingerprint, films, inputs.archives)):
         complete = all(is_complete(destination / split) for split in inputs.splits)
         decoded = 0 if complete else _add_films(destination, inputs, config, labels, hasher, progress)
-    manifests = {split: read_manifest(destination / split, "prepare.destination") for split in inputs.splits}
+    store = FolderStore(destination, "prepare.destination")
+    manifests = {split: read_manifest(store.under(split)) for split in inputs.splits}
     return PrepareResult(manifests, inputs.finder.unlisted, complete, decoded, time.perf_counter() - started)
 
 

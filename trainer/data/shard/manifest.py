@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainer.data.film.images import Encoding
-from trainer.durable import write_durably
+from trainer.data.store.store import NotThere, Store
 from trainer.errors import DataError
 
 FORMAT_VERSION: Literal[1] = 1
@@ -85,30 +84,31 @@ class Manifest(_Part):
     made: Made
 
 
-def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Makes the set in ``directory`` exist."""
+def write_manifest(store: Store, manifest: Manifest) -> None:
+    """Makes the set in ``store`` exist."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=2)
-    write_durably(directory / MANIFEST_NAME, f"{text}\n".encode())
+    store.write(MANIFEST_NAME, f"{text}\n".encode())
 
 
-def read_manifest(directory: Path, key: str) -> Manifest:
-    """The manifest of the set in ``directory``; ``key`` is the setting that named it, for errors.
-
-    Raises DataError where there is none, it is of a newer format, or it is damaged.
-    """
-    path = directory / MANIFEST_NAME
-    if not path.is_file():
-        raise DataError(
-            key, str(directory), f"has no {MANIFEST_NAME}", "run 'cxr-train prepare' to its end or check the path"
-        )
+def read_manifest(store: Store) -> Manifest:
+    """The manifest of the set in ``store``. Raises DataError where there is none, or as ``parse_manifest`` does."""
     try:
-        content = json.loads(path.read_bytes())
-        _refuse_newer_format(content, key, directory)
-        return Manifest.model_validate(content)
+        content = store.read(MANIFEST_NAME)
+    except NotThere as error:
+        cure = "run 'cxr-train prepare' to its end or check the path"
+        raise DataError(store.key, store.where, f"has no {MANIFEST_NAME}", cure) from error
+    return parse_manifest(content, store)
+
+
+def parse_manifest(content: bytes, store: Store) -> Manifest:
+    """The manifest with these bytes, read from ``store``. Raises DataError if it is of a newer format or damaged."""
+    try:
+        parsed = json.loads(content)
+        _refuse_newer_format(parsed, store)
+        return Manifest.model_validate(parsed)
     except (ValueError, ValidationError) as error:
-        raise DataError(
-            key, str(path), f"is damaged ({_first_line(error)})", "copy the set anew or run 'cxr-train prepare'"
-        ) from error
+        damage = f"holds a damaged {MANIFEST_NAME} ({_first_line(error)})"
+        raise DataError(store.key, store.where, damage, "copy the set anew or run 'cxr-train prepare'") from error
 
 
 def sha256_of(content: bytes) -> str:
@@ -116,12 +116,12 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _refuse_newer_format(content: object, key: str, directory: Path) -> None:
+def _refuse_newer_format(content: object, store: Store) -> None:
     version = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise DataError(
-            key,
-            str(directory),
+            store.key,
+            store.where,
             f"has format version {version}, this program reads up to {FORMAT_VERSION}",
             "update cxr-train or prepare the films anew",
         )

@@ -3,13 +3,12 @@
 import hashlib
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.data.shard.manifest import Manifest, PatientsFile, sha256_of
-from trainer.durable import write_durably
+from trainer.data.store.store import NotThere, Store
 from trainer.errors import DataError
 
 KEY_VARIABLE = "CXR_TRAIN_PATIENT_KEY"
@@ -36,49 +35,52 @@ def hasher_from_environment() -> PatientHasher:
     return PatientHasher(os.environ.get(KEY_VARIABLE, ""))
 
 
-def write_patients(directory: Path, hashes: Iterable[str], fingerprint: str) -> PatientsFile:
+def write_patients(store: Store, hashes: Iterable[str], fingerprint: str) -> PatientsFile:
     """Writes the set's distinct patients as sorted little-endian uint64."""
     content = np.array(sorted({int(each, 16) for each in hashes}), dtype="<u8").tobytes()
     described = PatientsFile(sha256=sha256_of(content), key_fingerprint=fingerprint)
-    write_durably(directory / described.name, content)
+    store.write(described.name, content)
     return described
 
 
-def shared_patients(a_directory: Path, a: Manifest, b_directory: Path, b: Manifest) -> int:
+def shared_patients(a_store: Store, a: Manifest, b_store: Store, b: Manifest) -> int:
     """How many patients two sets share. Raises DataError where their keys differ, or a file is damaged."""
     if a.patients_file.key_fingerprint != b.patients_file.key_fingerprint:
         raise DataError(
             KEY_VARIABLE,
             f"{a.patients_file.key_fingerprint}, {b.patients_file.key_fingerprint}",
-            f"are the fingerprints of two keys, so nobody can tell whether {a_directory} and {b_directory} "
+            f"are the fingerprints of two keys, so nobody can tell whether {a_store.where} and {b_store.where} "
             "share patients",
             "prepare both with the same key",
         )
-    ours, theirs = _read_patients(a_directory, a), _read_patients(b_directory, b)
+    ours, theirs = _read_patients(a_store, a), _read_patients(b_store, b)
     return int(np.intersect1d(ours, theirs, assume_unique=True).size)
 
 
-def refuse_shared_patients(a_directory: Path, a: Manifest, b_directory: Path, b: Manifest, *, key: str) -> None:
-    """Raises DataError, naming how many, if two sets share patients; ``key`` is the setting that named ``b``."""
-    shared = shared_patients(a_directory, a, b_directory, b)
+def refuse_shared_patients(a_store: Store, a: Manifest, b_store: Store, b: Manifest) -> None:
+    """Raises DataError, naming how many and the setting that named ``b_store``, if two sets share patients."""
+    shared = shared_patients(a_store, a, b_store, b)
     if shared:
         raise DataError(
-            key,
-            str(b_directory),
-            f"shares {shared} patients with {a_directory}",
+            b_store.key,
+            b_store.where,
+            f"shares {shared} patients with {a_store.where}",
             "prepare both in one run of 'cxr-train prepare', which splits by patient",
         )
 
 
-def _read_patients(directory: Path, manifest: Manifest) -> Hashes:
-    path = directory / manifest.patients_file.name
-    content = path.read_bytes() if path.is_file() else b""
+def _read_patients(store: Store, manifest: Manifest) -> Hashes:
+    described = manifest.patients_file
+    try:
+        content = store.read(described.name)
+    except NotThere:
+        content = b""
     found = sha256_of(content)
-    if found != manifest.patients_file.sha256:
+    if found != described.sha256:
         raise DataError(
-            str(path),
-            found[:12],
-            f"is not the SHA-256 in the manifest, {manifest.patients_file.sha256[:12]}",
+            store.key,
+            store.where,
+            f"holds a {described.name} with the SHA-256 {found[:12]}, in the manifest it is {described.sha256[:12]}",
             "copy the set anew or run 'cxr-train prepare'",
         )
     return np.frombuffer(content, dtype="<u8")
