@@ -14,6 +14,7 @@ from rich.console import Console
 from trainer import ranks as local_ranks
 from trainer import settings
 from trainer.cli_cluster import add_cluster_verbs
+from trainer.cli_films import add_film_verbs
 from trainer.config import Config
 from trainer.console import Debug, File, LogFormat, Set, console, errors_in_one_line, say, start_logs
 from trainer.topology import films_per_rank, from_environment, is_rank
@@ -28,36 +29,7 @@ app = typer.Typer(
 Ranks = Annotated[int, typer.Option("--ranks", min=1, help="processes on this machine, each on cores of its own")]
 
 
-@app.command()
-def phantom(
-    directory: Annotated[Path, typer.Argument(help="folder that gets the films and their table")],
-    config: File = None,
-    set_: Set = None,
-    debug: Debug = False,
-) -> None:
-    """Draws phantom films with known signs, to try everything without a patient's film."""
-    from trainer.data.source.phantom import write_phantoms
-    from trainer.telemetry.logs import Progress
-
-    with errors_in_one_line(debug):
-        tree = settings.load(config, set_ or [])
-        with Progress("drawing", total=tree.phantom.films, unit="films", console=console()) as bar:
-            write_phantoms(tree.phantom, directory, bar.advance)
-
-
-@app.command()
-def prepare(config: File = None, set_: Set = None, debug: Debug = False, log_format: LogFormat = "text") -> None:
-    """Turns films and a catalog into shards; goes on where a killed run ended."""
-    from trainer.data.prepare.run import prepare as run
-    from trainer.labels import label_set
-    from trainer.telemetry.logs import Progress
-
-    with errors_in_one_line(debug):
-        tree = settings.load(config, set_ or [])
-        start_logs(log_format)
-        with Progress("preparing", total=None, unit="films", console=console()) as bar:
-            result = run(tree.prepare, label_set(tree.data.labels), bar.reach)
-        say(result.summary())
+add_film_verbs(app)
 
 
 @app.command()
