@@ -40,8 +40,15 @@ def _state(name: str, namespace: str, read: ReadJob) -> str | None:
         return "is not there yet"
     failed = condition(job, "Failed")
     if failed is not None:
-        raise Failed(f"Job {name} failed: {failed}; read kubectl -n {namespace} logs job/{name}")
-    return None if condition(job, "Complete") is not None else "is at work"
+        logs = f"kubectl -n {namespace} logs --prefix -l batch.kubernetes.io/job-name={name}"
+        raise Failed(f"Job {name} failed: {failed}; read {logs}")
+    return None if condition(job, "Complete") is not None else _at_work(job)
+
+
+def _at_work(job: dict[str, Any]) -> str:
+    status, pods = job.get("status", {}), job.get("spec", {}).get("completions", 1)
+    lost = f", {status['failed']} were lost on the way" if status.get("failed") else ""
+    return f"is at work: {status.get('succeeded', 0)} of {pods} pods are done{lost}"
 
 
 def say(line: str) -> None:

@@ -1,11 +1,15 @@
 {{/* The pods: a launcher, the workers, and what all pods of a release share. Each takes a dict of root, job and settings. */}}
 
-{{/* Labels and annotations of a pod. */}}
+{{/* Labels and annotations of a pod. Azure's webhook gives an identity to pods with its label. */}}
 {{- define "cxr-train.pod.metadata" -}}
+{{- $labels := .root.Values.podLabels -}}
+{{- if and (has .component (list "worker" "prepare")) (hasKey .root.Values.serviceAccount.annotations "azure.workload.identity/client-id") -}}
+{{- $labels = merge (dict "azure.workload.identity/use" "true") $labels -}}
+{{- end -}}
 labels:
   {{- include "cxr-train.labels" .root | nindent 2 }}
   app.kubernetes.io/component: {{ .component }}
-  {{- with .root.Values.podLabels }}
+  {{- with $labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with .root.Values.podAnnotations }}
@@ -50,8 +54,16 @@ securityContext:
 terminationMessagePolicy: FallbackToLogsOnError
 {{- end -}}
 
-{{/* Which job this pod is of, and the user's own variables; CXR_TRAIN_PASS has `work` hand them on to the ranks. */}}
+{{/* Which job this pod is of, the user's own variables and, with "credentials" in the context, the store's; CXR_TRAIN_PASS has `work` hand them on to the ranks. */}}
 {{- define "cxr-train.container.env" -}}
+{{- $secret := ternary .root.Values.existingSecret "" (hasKey . "credentials") -}}
+{{- $keys := ternary .root.Values.existingSecretKeys dict (not (empty $secret)) -}}
+{{- $names := keys $keys | sortAlpha -}}
+{{- range .root.Values.extraEnv }}{{ $names = append $names .name }}{{ end -}}
+{{- if and $secret (not $keys) -}}
+envFrom:
+  - secretRef: {name: {{ $secret | quote }}}
+{{ end -}}
 env:
   {{- if .job }}
   - {name: CXR_TRAIN_JOB, value: {{ .job | quote }}}
@@ -61,20 +73,15 @@ env:
   - {name: CXR_TRAIN_WORKERS, value: {{ .root.Values.workers.count | int | quote }}}
   - {name: CXR_TRAIN_RANKS_PER_WORKER, value: {{ include "cxr-train.ranksPerWorker" .root | quote }}}
   {{- end }}
+  {{- with $names }}
+  - {name: CXR_TRAIN_PASS, value: {{ join "," . | quote }}}
+  {{- end }}
+  {{- range $name, $key := $keys }}
+  - {name: {{ $name }}, valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: {{ $key | quote }}}}}
+  {{- end }}
   {{- with .root.Values.extraEnv }}
-  {{- $names := list }}
-  {{- range . }}{{ $names = append $names .name }}{{ end }}
-  - {name: CXR_TRAIN_PASS, value: {{ join "," $names | quote }}}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- end -}}
-
-{{/* The store's credentials, for who reads or writes films and checkpoints. */}}
-{{- define "cxr-train.container.secret" -}}
-{{- with .root.Values.existingSecret -}}
-envFrom:
-  - secretRef: {name: {{ . | quote }}}
-{{- end -}}
 {{- end -}}
 
 {{/* The settings, and what is writable on a read-only root. */}}
@@ -199,8 +206,7 @@ spec:
     - name: worker
       {{- include "cxr-train.container.common" . | nindent 6 }}
       command: [cxr-train, work, --config, /etc/cxr-train/config.yaml]
-      {{- include "cxr-train.container.env" . | nindent 6 }}
-      {{- with include "cxr-train.container.secret" . }}{{ . | nindent 6 }}{{ end }}
+      {{- include "cxr-train.container.env" (merge (dict "credentials" true) .) | nindent 6 }}
       ports:
         - {name: ssh, containerPort: 2222}
         - {name: metrics, containerPort: {{ include "cxr-train.metricsPort" .root }}}

@@ -3,20 +3,31 @@
 {{/* The part of the trainer's settings that it reads: what else changes makes no new Job. */}}
 {{- define "cxr-train.prepare.settings" -}}
 {{- $tree := include "cxr-train.training" . | fromYaml -}}
-{{- dict "prepare" $tree.prepare "data" (dict "labels" (dig "data" "labels" "nih15" $tree)) | toYaml -}}
+{{- $read := dict "prepare" $tree.prepare "data" (dict "labels" (dig "data" "labels" "nih15" $tree)) -}}
+{{- with $tree.store }}{{ $_ := set $read "store" . }}{{ end -}}
+{{- if gt (int .Values.prepare.workers) 1 }}{{ $_ := set $read.prepare "workers" (int .Values.prepare.workers) }}{{ end -}}
+{{- toYaml $read -}}
 {{- end -}}
 
 {{- define "cxr-train.prepare.spec" -}}
 {{- $values := .root.Values -}}
-# Indexed: its pod has a number and a name of its own, and a pod that was killed is followed by one of the same number.
+# Indexed: each pod has a number (JOB_COMPLETION_INDEX) and a name of its own, and a pod that was killed is followed by one of the same number.
 completionMode: Indexed
-completions: 1
-parallelism: 1
-backoffLimit: {{ $values.prepare.backoffLimit | int }}
-# Usage, data: what is wrong once is wrong again.
+completions: {{ $values.prepare.workers | int }}
+parallelism: {{ $values.prepare.workers | int }}
+{{- if semverCompare ">=1.29-0" .root.Capabilities.KubeVersion.Version }}
+backoffLimitPerIndex: {{ $values.prepare.backoffLimit | int }}
+# Without one part of the films the others are no set.
+maxFailedIndexes: 0
+{{- else }}
+backoffLimit: {{ mul (int $values.prepare.backoffLimit) (int $values.prepare.workers) }}
+{{- end }}
 podFailurePolicy:
   rules:
-    - {action: FailJob, onExitCodes: {containerName: prepare, operator: In, values: [2, 3]}}
+    # An evicted pod has not failed.
+    - {action: Ignore, onPodConditions: [{type: DisruptionTarget, status: "True"}]}
+    # Below 128: what is wrong once is wrong again.
+    - {action: FailJob, onExitCodes: {containerName: prepare, operator: In, values: {{ untilStep 1 128 1 | toJson }}}}
 template:
   metadata:
     {{- include "cxr-train.pod.metadata" (merge (dict "component" "prepare") .) | nindent 4 }}
@@ -32,8 +43,7 @@ template:
       - name: prepare
         {{- include "cxr-train.container.common" . | nindent 8 }}
         command: [cxr-train, prepare, --config, /etc/cxr-train/config.yaml]
-        {{- include "cxr-train.container.env" . | nindent 8 }}
-        {{- with include "cxr-train.container.secret" . }}{{ . | nindent 8 }}{{ end }}
+        {{- include "cxr-train.container.env" (merge (dict "credentials" true) .) | nindent 8 }}
         resources:
           {{- toYaml $values.prepare.resources | nindent 10 }}
         volumeMounts:

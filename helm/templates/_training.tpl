@@ -34,6 +34,28 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Every object store's address in the settings, as a JSON list. */}}
+{{- define "cxr-train.stores" -}}
+{{- $data := .Values.training.data | default dict -}}
+{{- $prepare := .Values.training.prepare | default dict -}}
+{{- $addresses := list $data.training $data.validation $data.test (dig "checkpoint" "directory" "" .Values.training) -}}
+{{- if .Values.prepare.enabled -}}
+{{- $addresses = concat $addresses ($prepare.source | default list) (list $prepare.table $prepare.train_list $prepare.test_list $prepare.destination) -}}
+{{- end -}}
+{{- $found := list -}}
+{{- range $addresses -}}
+{{- if contains "://" (toString .) }}{{ $found = append $found . }}{{ end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{/* The port of the store's endpoint, where one is named. */}}
+{{- define "cxr-train.storePort" -}}
+{{- $endpoint := dig "store" "endpoint" "" .Values.training | default "" -}}
+{{- $port := regexFind ":[0-9]+$" (urlParse $endpoint).host | trimPrefix ":" -}}
+{{- $port | default (ternary "80" "443" (hasPrefix "http://" $endpoint)) -}}
+{{- end -}}
+
 {{- define "cxr-train.ranksPerWorker" -}}
 {{- ternary .Values.workers.gpusPerWorker .Values.workers.ranksPerWorker (gt (int .Values.workers.gpusPerWorker) 0) | int -}}
 {{- end -}}

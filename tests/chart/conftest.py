@@ -106,7 +106,7 @@ class Rendered:
 
 
 class Render(Protocol):
-    """Renders the chart; ``api`` is what a cluster would say it knows."""
+    """Renders the chart; ``api`` is what a cluster would say it knows, ``kubernetes`` which version it is."""
 
     def __call__(
         self,
@@ -115,6 +115,7 @@ class Render(Protocol):
         name: str = "cxr-train",
         namespace: str = "films",
         api: tuple[str, ...] = (),
+        kubernetes: str = "",
         chart: Path = CHART,
     ) -> Rendered: ...
 
@@ -148,9 +149,12 @@ def _render(
     name: str = "cxr-train",
     namespace: str = "films",
     api: tuple[str, ...] = (),
+    kubernetes: str = "",
     chart: Path = CHART,
 ) -> Rendered:
-    options = {"name": name, "namespace": namespace, "api_versions": list(api)}
+    options: Tree = {"name": name, "namespace": namespace, "api_versions": list(api)}
+    if kubernetes:
+        options["kube_version"] = kubernetes
     with helm_python.Chart.load(chart) as loaded:
         # Chart.render has no parameter for the types of a cluster, the call below it has.
         files = json.loads(

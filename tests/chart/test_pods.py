@@ -3,9 +3,14 @@
 from typing import Any
 
 import pytest
+import yaml
 
 Tree = dict[str, Any]
 
+PREPARED: Tree = {
+    "prepare": {"enabled": True},
+    "training": {"data": {"training": "s3://films/set/training"}, "prepare": {"destination": "s3://films/set"}},
+}
 VARIANTS = ["defaults", "everything", "cpu", "gpu-node", "multi-node", "kueue", "s3", "gcs"]
 RANKS = {"defaults": (2, 1), "everything": (3, 2), "cpu": (2, 1), "gpu-node": (1, 4), "multi-node": (4, 8)}
 
@@ -157,6 +162,20 @@ def test_credentials_reach_who_reads_films_and_nobody_else(rendered: Any) -> Non
     assert "envFrom" not in rendered["gcs"].container("worker")
 
 
+def test_keys_of_other_names_become_the_variables_they_stand_for(render: Any) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "access-key", "MINIO_ROOT": "root"}
+    release = render({"existingSecret": "minio", "existingSecretKeys": keys, **PREPARED})
+    for component in ("worker", "prepare"):
+        container = release.container(component)
+        assert "envFrom" not in container
+        assert [each for each in container["env"] if "secretKeyRef" in each.get("valueFrom", {})] == [
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": "minio", "key": key}}} for name, key in keys.items()
+        ]
+        assert environment(container)["CXR_TRAIN_PASS"] == "AWS_ACCESS_KEY_ID,MINIO_ROOT"
+    assert not {*keys, "CXR_TRAIN_PASS"} & set(environment(release.container("launcher")))
+    assert "secretKeyRef" not in str(render({"existingSecretKeys": keys}).objects)
+
+
 def test_variables_of_the_users_are_named_so_that_ranks_get_them(render: Any) -> None:
     extra = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "b"}}}]
     release = render({"extraEnv": extra})
@@ -173,6 +192,20 @@ def test_workload_identity_is_the_ranks(rendered: Any) -> None:
     assert rendered["gcs"].pods["worker"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
 
 
+def test_azures_webhook_finds_the_pods_that_read_films(render: Any) -> None:
+    annotations = {"azure.workload.identity/client-id": "00000000-0000-0000-0000-000000000000"}
+    release = render({"serviceAccount": {"annotations": annotations}, **PREPARED})
+    labels = {name: pod["metadata"]["labels"] for name, pod in release.pods.items()}
+    assert [name for name, each in labels.items() if each.get("azure.workload.identity/use") == "true"] == [
+        "worker",
+        "prepare",
+    ]
+    for component in ("worker", "prepare"):
+        account = release.one("ServiceAccount", "-worker")["metadata"]
+        assert account["annotations"] == annotations
+        assert release.pods[component]["spec"]["serviceAccountName"] == account["name"]
+
+
 @pytest.mark.parametrize(
     ("values", "source"),
     [
@@ -186,6 +219,14 @@ def test_checkpoints_go_to_the_pod_or_to_a_claim(render: Any, values: Tree, sour
     assert volumes(release.pods["worker"])["checkpoints"] == source
     assert mounts(release.container("worker"))["/checkpoints"] == "checkpoints"
     assert bool(release.all("PersistentVolumeClaim")) == (values == {"enabled": True})
+
+
+@pytest.mark.parametrize("persistence", [{}, {"enabled": True}, {"existingClaim": "runs"}])
+def test_checkpoints_in_a_store_need_no_claim(render: Any, persistence: Tree) -> None:
+    training = {"checkpoint": {"directory": "s3://runs/a"}}
+    release = render({"checkpoint": {"persistence": persistence}, "training": training})
+    assert not release.all("PersistentVolumeClaim")
+    assert "checkpoints" not in volumes(release.pods["worker"])
 
 
 def test_uninstalling_keeps_the_claim(render: Any) -> None:
@@ -303,6 +344,37 @@ def test_films_are_prepared_before_the_launcher_starts(rendered: Any) -> None:
     assert environment(wait)["CXR_TRAIN_PREPARE_JOB"] == job["metadata"]["name"]
     assert wait["command"][1] == "/etc/cxr-train-scripts/wait_for_films.py"
     assert "wait_for_films.py" in release.one("ConfigMap", "-scripts")["data"]
+
+
+def test_many_pods_share_the_films_to_prepare(render: Any) -> None:
+    prepare = {**PREPARED["prepare"], "workers": 3, "backoffLimit": 5}
+    release = render({**PREPARED, "prepare": prepare})
+    spec = release.one("Job")["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
+    assert (spec["backoffLimitPerIndex"], spec["maxFailedIndexes"], "backoffLimit" in spec) == (5, 0, False)
+    settings = yaml.safe_load(release.one("ConfigMap", release.one("Job")["metadata"]["name"])["data"]["config.yaml"])
+    assert settings["prepare"]["workers"] == 3
+
+
+def test_an_older_cluster_counts_the_pods_that_were_lost_together(render: Any) -> None:
+    prepare = {**PREPARED["prepare"], "workers": 3, "backoffLimit": 5}
+    spec = render({**PREPARED, "prepare": prepare}, kubernetes="v1.28.9").one("Job")["spec"]
+    assert spec["backoffLimit"] == 15
+    assert not {"backoffLimitPerIndex", "maxFailedIndexes"} & set(spec)
+
+
+def test_what_prepare_cannot_cure_ends_its_job_and_a_lost_pod_is_followed_by_another(render: Any) -> None:
+    evicted, wrong = render(PREPARED).one("Job")["spec"]["podFailurePolicy"]["rules"]
+    assert evicted == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert wrong["action"] == "FailJob"
+    assert wrong["onExitCodes"] == {"containerName": "prepare", "operator": "In", "values": list(range(1, 128))}
+
+
+def test_prepare_reaches_the_store_as_the_ranks_do(render: Any) -> None:
+    store = {"endpoint": "http://minio:9000", "region": "home"}
+    release = render({**PREPARED, "training": {**PREPARED["training"], "store": store}})
+    settings = yaml.safe_load(release.one("ConfigMap", release.one("Job")["metadata"]["name"])["data"]["config.yaml"])
+    assert settings["store"] == release.training["store"] == store
 
 
 def test_helm_test_runs_a_script_that_is_there(rendered: Any) -> None:

@@ -54,8 +54,15 @@ def test_the_launcher_waits_until_the_films_are_there(load: Any) -> None:
 
 def test_the_launcher_fails_with_the_reason_if_films_will_never_be_there(load: Any) -> None:
     module = load("wait_for_films")
-    with pytest.raises(module.Failed, match="Job films failed: BackoffLimitExceeded; read kubectl -n n logs job/films"):
+    read = "read kubectl -n n logs --prefix -l batch.kubernetes.io/job-name=films"
+    with pytest.raises(module.Failed, match=f"Job films failed: BackoffLimitExceeded; {read}"):
         module.wait("films", "n", says(job("Failed")), pytest.fail)
+
+
+def test_who_waits_is_told_how_many_pods_are_done(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    at_work = {"spec": {"completions": 3}, "status": {"succeeded": 1, "active": 2, "failed": 4}}
+    load("wait_for_films").wait("films", "n", says(at_work, job("Complete")), lambda _: None)
+    assert capsys.readouterr().out.endswith(" is at work: 1 of 3 pods are done, 4 were lost on the way\n")
 
 
 def test_a_missing_right_ends_the_wait(load: Any) -> None:
