@@ -3,12 +3,9 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
 
+from k8s.finding import Finding, Object
 from k8s.values import Values, at
-
-Object = dict[str, Any]
 
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "m": 1e-3, "": 1}
 _GIB = 2**30
@@ -20,16 +17,6 @@ _BYTES_PER_FILM = 25 * 2**20
 """Estimates, for a note and never for a refusal: a process with TensorFlow, ResNet-34's activations at 224 pixels."""
 
 _SHM = "shared memory"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check's result; a blocking one keeps the job from running."""
-
-    what: str
-    level: Literal["good", "note", "blocking"]
-    text: str
-    cure: str = ""
 
 
 def quantity(text: object) -> float:
@@ -152,89 +139,6 @@ def quota(values: Values, quotas: Sequence[Object]) -> Iterator[Finding]:
         yield Finding("quota", "good", "none in the way" if quotas else "none in the namespace")
 
 
-def secrets(values: Values, present: Mapping[str, Object | None]) -> Iterator[Finding]:
-    """The Secrets that the values name are there.
-
-    Args:
-        values: the chart's.
-        present: by name; None for one that is not there.
-    """
-    for name, key, kind in named_secrets(values):
-        if present.get(name) is not None:
-            yield Finding(kind, "good", f"Secret {name} is there")
-        else:
-            cure = f"kubectl create secret {'docker-registry' if kind == 'pull secret' else 'generic'} {name} ..."
-            yield Finding(kind, "blocking", f"{key} names the Secret {name}, which is not there", cure)
-    if not at(values, "existingSecret") and not at(values, "serviceAccount.annotations") and stores(values):
-        yield Finding(
-            "store",
-            "note",
-            f"{stores(values)[0]} is a store, and neither existingSecret nor an identity is set",
-            "set existingSecret, or serviceAccount.annotations; a public bucket needs none",
-        )
-
-
-def named_secrets(values: Values) -> list[tuple[str, str, str]]:
-    """(name, key, kind) of every Secret in the values."""
-    pull = [(each["name"], "imagePullSecrets", "pull secret") for each in at(values, "imagePullSecrets", [])]
-    store = at(values, "existingSecret")
-    return pull + ([(store, "existingSecret", "storage secret")] if store else [])
-
-
-def stores(values: Values) -> list[str]:
-    """The object stores' addresses in the training settings."""
-    found = []
-    for path in ("data.training", "data.validation", "data.test", "checkpoint.directory"):
-        address = str(at(values, f"training.{path}", ""))
-        if "://" in address:
-            found.append(address)
-    return found
-
-
-def claims(values: Values, present: Mapping[str, Object | None]) -> Iterator[Finding]:
-    """The volume claims that the values name are there, and can be mounted by all workers."""
-    workers = int(at(values, "workers.count", 1))
-    for name, key in named_claims(values):
-        claim = present.get(name)
-        if claim is None:
-            yield Finding("volume", "blocking", f"{key} names the claim {name}, which is not there", "create it")
-            continue
-        modes = claim["spec"].get("accessModes", [])
-        if workers > 1 and not {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
-            text = f"claim {name} is {', '.join(modes)}, and {workers} workers mount it"
-            yield Finding("volume", "note", text, "use ReadWriteMany, or keep all workers on one node (affinity)")
-        else:
-            yield Finding("volume", "good", f"claim {name} is there")
-
-
-def named_claims(values: Values) -> list[tuple[str, str]]:
-    """(name, key) of every volume claim in the values that has to exist."""
-    keys = ("data.existingClaim", "cache.existingClaim", "checkpoint.persistence.existingClaim")
-    return [(at(values, key), key) for key in keys if at(values, key)]
-
-
-def checkpoints(values: Values, classes: Sequence[Object] | None) -> Finding:
-    """Checkpoints outlive their pod; the cluster can make the claim that is asked for."""
-    if "://" in str(at(values, "training.checkpoint.directory", "")):
-        return Finding("checkpoints", "good", "in a store")
-    if at(values, "checkpoint.persistence.existingClaim"):
-        return Finding("checkpoints", "good", "in an existing claim")
-    if not at(values, "checkpoint.persistence.enabled", False):
-        return Finding(
-            "checkpoints",
-            "note",
-            "lie in the pod of rank 0 and end with it",
-            "set checkpoint.persistence.enabled, or training.checkpoint.directory to a store",
-        )
-    wanted = at(values, "checkpoint.persistence.storageClass", "")
-    names = [each["metadata"]["name"] for each in classes or []]
-    default = any(_is_default(each) for each in classes or [])
-    if classes is not None and ((wanted and wanted not in names) or (not wanted and not default)):
-        text = f"the storage class {wanted or '(the default one)'} does not exist"
-        return Finding("checkpoints", "blocking", text, "set checkpoint.persistence.storageClass to one of yours")
-    return Finding("checkpoints", "good", "in a claim of their own")
-
-
 def pod_monitor(values: Values, group: Object | None) -> Finding | None:
     """The Prometheus operator's types are there, where the values ask for them."""
     wanted = [key for key in ("podMonitor", "prometheusRule") if at(values, f"{key}.enabled", False)]
@@ -324,8 +228,3 @@ def _is_schedulable(node: Object) -> bool:
 
 def _offer(node: Object, resource: str) -> int:
     return int(quantity(node["status"].get("allocatable", {}).get(resource, 0)))
-
-
-def _is_default(storage_class: Object) -> bool:
-    annotations = storage_class["metadata"].get("annotations") or {}
-    return annotations.get("storageclass.kubernetes.io/is-default-class") == "true"

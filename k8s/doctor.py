@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from k8s import checks, values
-from k8s.checks import Finding, Object
+from k8s import checks, storage, values
 from k8s.client import KubernetesCluster
+from k8s.finding import Finding, Object
 from k8s.values import Values
 from trainer.config import Config
 from trainer.errors import ClusterError
@@ -71,11 +71,13 @@ def _of_the_cluster(cluster: KubernetesCluster, wanted: Values) -> Iterator[Find
     yield checks.gpus(wanted, nodes)
     yield from _some(checks.cpu_and_memory(wanted, nodes))
     yield from checks.quota(wanted, _if_allowed(lambda: cluster.read(f"{namespace}/resourcequotas")["items"]) or [])
-    yield from checks.secrets(wanted, _look_up(cluster, "secrets", [each[0] for each in checks.named_secrets(wanted)]))
-    claims = _look_up(cluster, "persistentvolumeclaims", [each[0] for each in checks.named_claims(wanted)])
-    yield from checks.claims(wanted, claims)
+    yield from storage.secrets(
+        wanted, _look_up(cluster, "secrets", [each[0] for each in storage.named_secrets(wanted)])
+    )
+    claims = _look_up(cluster, "persistentvolumeclaims", [each[0] for each in storage.named_claims(wanted)])
+    yield from storage.claims(wanted, claims)
     classes = _if_allowed(lambda: cluster.read("/apis/storage.k8s.io/v1/storageclasses")["items"])
-    yield checks.checkpoints(wanted, classes)
+    yield storage.checkpoints(wanted, classes)
     yield from _some(checks.pod_monitor(wanted, cluster.find("/apis/monitoring.coreos.com")))
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from k8s import checks
-from k8s.checks import Finding
+from k8s.finding import Finding
 
 DEFAULTS = {"train.global_batch_size": 32, "prepare.image_size": 224}
 
@@ -97,42 +97,6 @@ def test_a_quota_that_is_too_small_says_how_much_is_left():
         ("blocking", "team leaves 2 of requests.nvidia.com/gpu, the job needs 4")
     ]
     assert [each.level for each in checks.quota(values(1, 2), [quota])] == ["good"]
-
-
-def test_a_missing_secret_is_named_with_the_key_that_names_it():
-    wanted = {"imagePullSecrets": [{"name": "registry"}], "existingSecret": "s3"}
-    found = {each.what: each for each in checks.secrets(wanted, {"registry": {}, "s3": None})}
-    assert found["pull secret"].level == "good"
-    assert found["storage secret"].text == "existingSecret names the Secret s3, which is not there"
-    assert found["storage secret"].cure == "kubectl create secret generic s3 ..."
-
-
-def test_a_store_without_credentials_is_noted():
-    wanted = {"training": {"data": {"training": "s3://films/nih"}}}
-    assert [each.level for each in checks.secrets(wanted, {})] == ["note"]
-    assert list(checks.secrets(wanted | {"serviceAccount": {"annotations": {"a": "b"}}}, {})) == []
-
-
-def test_a_claim_of_one_node_is_noted_for_several_workers():
-    wanted = values(2) | {"data": {"existingClaim": "films"}}
-    once, many = ({"spec": {"accessModes": [mode]}} for mode in ("ReadWriteOnce", "ReadWriteMany"))
-    assert [each.level for each in checks.claims(wanted, {"films": once})] == ["note"]
-    assert [each.level for each in checks.claims(wanted, {"films": many})] == ["good"]
-    assert [each.level for each in checks.claims(wanted, {"films": None})] == ["blocking"]
-
-
-def test_checkpoints_that_end_with_their_pod_are_noted():
-    assert checks.checkpoints({}, None).level == "note"
-    assert checks.checkpoints({"training": {"checkpoint": {"directory": "s3://runs/a"}}}, None).level == "good"
-
-
-def test_a_claim_needs_a_storage_class():
-    wanted = {"checkpoint": {"persistence": {"enabled": True}}}
-    default = {"metadata": {"name": "a", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}
-    assert checks.checkpoints(wanted, []).level == "blocking"
-    assert checks.checkpoints(wanted, [default]).level == "good"
-    wanted["checkpoint"]["persistence"]["storageClass"] = "fast"
-    assert "fast" in checks.checkpoints(wanted, [default]).text
 
 
 def test_monitoring_needs_its_types_only_where_it_is_asked_for():
