@@ -29,6 +29,7 @@ class DataConfig(Section):
     shuffle_window_shards: Count = Field(8, description="films are shuffled within this many shards")
     prefetch_batches: Count = Field(4, description="batches read ahead of the step")
     reader_threads: Count = Field(1, description="batches gathered side by side; more than 1 pays for jpeg and png")
+    audit: bool = Field(False, description="keep a record of the films of every step, for 'cxr-train audit'")
 
 
 class StoreConfig(Section):

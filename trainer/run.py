@@ -9,6 +9,8 @@ from typing import Any
 import keras
 
 import trainer
+from trainer.audit.ledger import Ledger, open_ledger
+from trainer.audit.record import Facts
 from trainer.checkpoint import files as checkpoint
 from trainer.checkpoint.attempt import Attempt
 from trainer.checkpoint.files import Arrays, Checkpoint, State, state_from_json
@@ -62,6 +64,7 @@ class Run:
         self.directory = Path(config.checkpoint.directory)
         self.writer: Writer | None = None
         self.state = self._resume()
+        self.ledger = _ledger(config, ranks, self.state, self.slots) if config.data.audit else None
 
     def plan(self, epoch: int) -> EpochPlan:
         """Which film fills which slot in that epoch."""
@@ -126,7 +129,7 @@ class Run:
         for name, variable in self.optimizer.state().items():
             variable.assign(found.optimizer[name])
         log.info("resumed from step %d (epoch %d, batch %d)", found.state.step, found.state.epoch, found.state.batch)
-        return replace(found.state, run=fresh.run)
+        return replace(found.state, run=fresh.run, parent=found.state.attempt)
 
 
 def slots_of(config: Config, ranks: Collectives) -> range:
@@ -189,6 +192,21 @@ def assign(model: keras.Model, values: Arrays) -> None:
                 "use the model that the checkpoint was made with",
             )
         variable.assign(value)
+
+
+def _ledger(config: Config, ranks: Collectives, state: State, slots: range) -> Ledger:
+    """Of an attempt that begins in ``state``."""
+    facts = Facts(
+        attempt=state.attempt,
+        parent=state.parent,
+        resumed_step=state.step,
+        rank=ranks.topology.rank,
+        world_size=ranks.topology.world_size,
+        first_slot=slots.start,
+        global_batch_size=config.train.global_batch_size,
+        training_set=state.run["training_set"],
+    )
+    return open_ledger(config, facts)
 
 
 def _refuse_other_size(training: FilmSet, validation: FilmSet) -> None:

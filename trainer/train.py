@@ -16,7 +16,7 @@ from trainer.collectives import any_rank, barrier, refuse_lost_peer
 from trainer.config import Config
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import EpochPlan, random_key
-from trainer.errors import DataError, Stopped
+from trainer.errors import DataError, Stopped, StoreDown
 from trainer.labels import label_set
 from trainer.metrics.auroc import mean_over, per_class
 from trainer.monitor import Monitor
@@ -50,7 +50,7 @@ def train(config: Config, topology: Topology, watch: Watch = unwatched) -> Train
         run = Run(config, runtime.start(config, topology))
         monitor = Monitor(run, watch)
         try:
-            while run.state.epoch < config.train.epochs and not run.state.stopped_early:
+            while not _is_over(run):
                 if _train_epoch(run, monitor, asked):
                     _leave(run, monitor)
                 _close_epoch(run, monitor)
@@ -62,11 +62,23 @@ def train(config: Config, topology: Topology, watch: Watch = unwatched) -> Train
     return Trained(run.directory, run.state.step, monitor.films_per_second(), run.state.best_auroc)
 
 
+def _is_over(run: Run) -> bool:
+    return run.state.epoch >= run.config.train.epochs or run.state.stopped_early
+
+
 def _train_epoch(run: Run, monitor: Monitor, asked: Asked) -> bool:
     """The rest of the epoch the state is in; True if the ranks have agreed to stop."""
     epoch, first = run.state.epoch, run.state.batch
     plan = run.plan(epoch)
-    batches = training_batches(run.training, plan, run.slots, first_batch=first, config=run.config.data)
+    ledger = run.ledger
+    batches = training_batches(
+        run.training,
+        plan,
+        run.slots,
+        first_batch=first,
+        config=run.config.data,
+        delivered=ledger.delivered if ledger else None,
+    )
     monitor.timer.start()
     for number in range(first, plan.batches):
         with monitor.waiting_for_films():
@@ -74,6 +86,8 @@ def _train_epoch(run: Run, monitor: Monitor, asked: Asked) -> bool:
         draw = _draw(run, epoch, number)
         measured = _step(run, monitor, batch, draw, stop=asked.now)
         run.state = replace(run.state, step=run.state.step + 1, batch=number + 1)
+        if ledger:
+            ledger.used(step=run.state.step, epoch=epoch, batch=number)
         if run.state.step == 1:
             weights = run.refuse_unequal_weights(model_arrays(run.model))
             if run.ranks.topology.world_size > 1:
@@ -140,7 +154,7 @@ def _close_epoch(run: Run, monitor: Monitor) -> None:
         monitor.epoch(dict(zip(run.classes, aurocs.tolist(), strict=True)), mean, mean_loss(scores, labels))
     else:
         monitor.epoch({}, None, None)
-    _save(run, monitor, best=improved or not run.validation)
+    _save(run, monitor, best=improved or not run.validation, patient=True)
 
 
 def _is_due(run: Run) -> bool:
@@ -168,9 +182,20 @@ def _judge(run: Run, mean_auroc: float) -> bool:
     return improved
 
 
-def _save(run: Run, monitor: Monitor, *, best: bool = False) -> None:
-    """Begins a checkpoint; the loop pays for the copy and for proving that the ranks' weights are equal."""
+def _save(run: Run, monitor: Monitor, *, best: bool = False, patient: bool = False, leaving: bool = False) -> None:
+    """Begins a checkpoint; the loop pays for the copy and for proving that the ranks' weights are equal.
+
+    With ``data.audit``, the films up to here come first: a checkpoint without them could never be audited. If the
+    store does not take them there is none, and the next one tries again; the last of a run raises StoreDown.
+    """
     monitor.pulse.enter("saving")
+    if run.ledger and any_rank(run.ranks, not run.ledger.write(patient=patient)):
+        monitor.commit_failed()
+        error = StoreDown("data.audit", run.config.checkpoint.directory, "takes no record of films", "start again")
+        if leaving or _is_over(run):
+            raise error
+        log.warning("no checkpoint of step %d: %s", run.state.step, error)
+        return
     snapshot = run.snapshot()
     run.refuse_unequal_weights(snapshot.model)
     if run.writer:
@@ -197,7 +222,7 @@ def _counting_failures(monitor: Monitor) -> Iterator[None]:
 
 def _leave(run: Run, monitor: Monitor) -> None:
     """Saves, waits until that is committed on behalf of all ranks, and raises Stopped."""
-    _save(run, monitor)
+    _save(run, monitor, patient=True, leaving=True)
     _wait_for_checkpoint(run, monitor)
     monitor.ended()
     raise Stopped(

@@ -41,6 +41,8 @@ class State:
     epoch: int = 0
     batch: int = 0
     attempt: int = 1
+    parent: int = 0
+    """The attempt that wrote the checkpoint which this one went on from; 0: it began anew."""
     best_auroc: float | None = None
     validations_without_improvement: int = 0
     stopped_early: bool = False

@@ -1,6 +1,7 @@
 """A prepared set in a folder, read: its manifest, and its films by (shard, record)."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,14 @@ from trainer.data.shard.manifest import MANIFEST_NAME, Manifest, read_manifest, 
 from trainer.data.shard.shards import ShardReader
 from trainer.data.store.folder import FolderStore
 
-Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
-"""images uint8 [n, height, width, 1]; labels float32 [n, classes], NaN unknown; weights float32 [n], 0 repeated."""
+
+class Arrays(NamedTuple):
+    """images uint8 [n, height, width, 1]; labels float32 [n, classes], NaN unknown; the slots they fill."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.float32]
+    slots: Slots
+
 
 # Bytes; TensorFlow's kernels may take it for granted that a tensor starts on this boundary.
 _ALIGNMENT = 64
@@ -29,7 +36,7 @@ class FilmSet:
         self.records_per_shard = tuple(shard.records for shard in self.manifest.shards)
 
     def gather(self, slots: Slots) -> Arrays:
-        """The arrays of a Batch."""
+        """The films of a batch, and which they are."""
         count, image = len(slots.shard), self.manifest.image
         films = [(self._readers[shard], record) for shard, record in zip(*slots.places(), strict=True)]
         images = _aligned(count, image.height, image.width, 1)
@@ -40,7 +47,7 @@ class FilmSet:
             for row, (reader, record) in enumerate(films):
                 reader.image_into(record, images[row, :, :, 0])
         labels = np.concatenate([reader.label(record) for reader, record in films]).view("<f4")
-        return images, labels.reshape(count, -1), slots.weight
+        return Arrays(images, labels.reshape(count, -1), slots)
 
     def labels(self) -> npt.NDArray[np.float32]:
         """Every film's labels, float32 [films, classes], NaN unknown, in the set's order."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from trainer.config import DataConfig
+from trainer.data.evidence import Evidence, evidence
 from trainer.data.film_set import Arrays, FilmSet
 from trainer.data.plan import EpochPlan, Slots, scoring_batch
 
@@ -21,11 +22,22 @@ class Batch(NamedTuple):
     weights: tf.Tensor
 
 
+Delivered = Callable[[Evidence], None]
+"""Told of each batch as it is handed over: which films it holds."""
+
+
 def training_batches(
-    films: FilmSet, plan: EpochPlan, slots: range, *, first_batch: int, config: DataConfig
+    films: FilmSet,
+    plan: EpochPlan,
+    slots: range,
+    *,
+    first_batch: int,
+    config: DataConfig,
+    delivered: Delivered | None = None,
 ) -> Iterator[Batch]:
     """Batches ``first_batch`` and on of an epoch, for this rank's run of slots. Raises DataError on a damaged set."""
-    return _batches(films, range(first_batch, plan.batches), lambda batch: plan.slots(batch, slots), config)
+    wanted = range(first_batch, plan.batches)
+    return _batches(films, wanted, lambda batch: plan.slots(batch, slots), config, delivered)
 
 
 def scoring_batches(films: FilmSet, batches: range, *, batch_size: int, config: DataConfig) -> Iterator[Batch]:
@@ -33,26 +45,42 @@ def scoring_batches(films: FilmSet, batches: range, *, batch_size: int, config: 
     return _batches(films, batches, lambda batch: scoring_batch(films.records_per_shard, batch, batch_size), config)
 
 
-def _batches(films: FilmSet, batches: range, slots: Callable[[int], Slots], config: DataConfig) -> Iterator[Batch]:
+def _batches(
+    films: FilmSet,
+    batches: range,
+    slots: Callable[[int], Slots],
+    config: DataConfig,
+    delivered: Delivered | None = None,
+) -> Iterator[Batch]:
     """In order, with ``prefetch_batches`` in the making or made while the consumer computes."""
+
+    def read(number: int) -> tuple[Batch, Evidence | None]:
+        arrays = films.gather(slots(number))
+        return _on_device(arrays), evidence(arrays) if delivered else None
+
+    def handed_over(batch: Batch, found: Evidence | None) -> Batch:
+        if delivered and found:
+            delivered(found)
+        return batch
+
     readers = ThreadPoolExecutor(config.reader_threads, thread_name_prefix="reader")
-    ahead: deque[Future[Batch]] = deque()
+    ahead: deque[Future[tuple[Batch, Evidence | None]]] = deque()
     try:
         for number in batches:
-            ahead.append(readers.submit(lambda each: _on_device(films.gather(slots(each))), number))
+            ahead.append(readers.submit(read, number))
             if len(ahead) > config.prefetch_batches:
-                yield ahead.popleft().result()
+                yield handed_over(*ahead.popleft().result())
         while ahead:
-            yield ahead.popleft().result()
+            yield handed_over(*ahead.popleft().result())
     finally:
         readers.shutdown(cancel_futures=True)
 
 
 def _on_device(arrays: Arrays) -> Batch:
-    images, labels, weights = arrays
+    images, labels, slots = arrays
     # Shares the memory of the images, which tf.constant would copy; on a GPU they are copied to it from this thread.
     shared = tf.experimental.dlpack.from_dlpack(images.__dlpack__())
-    return Batch(tf.identity(shared) if _has_gpu() else shared, tf.constant(labels), tf.constant(weights))
+    return Batch(tf.identity(shared) if _has_gpu() else shared, tf.constant(labels), tf.constant(slots.weight))
 
 
 @cache

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.config import DataConfig
+from trainer.data.evidence import Evidence, checksum
 from trainer.data.film_set import FilmSet
 from trainer.data.pipeline import Batch, scoring_batches, training_batches
 from trainer.data.plan import EpochPlan
@@ -143,3 +144,16 @@ def test_a_shard_that_went_missing_is_named(damaged: FilmSet) -> None:
     damaged.store.path(shard_name(0)).unlink()
     with pytest.raises(DataError, match=r"shard-00000.tfrecord: .* missing or empty"):
         list(scoring_batches(damaged, range(1), batch_size=8, config=CONFIG))
+
+
+def test_each_batch_comes_with_evidence_of_the_films_in_it(films: FilmSet, stored: Stored) -> None:
+    told: list[Evidence] = []
+    plan, mine = plan_of(films), range(8, 16)
+    batches = training_batches(films, plan, mine, first_batch=1, config=CONFIG, delivered=told.append)
+    for number, batch in enumerate(batches, start=1):
+        assert len(told) == number
+        slots, pixels = told[-1]
+        places = list(zip(slots.shard.tolist(), slots.record.tolist(), strict=True))
+        assert [checksum(each) for each in batch.images.numpy()] == pixels.tolist()
+        assert [checksum(stored[place][0]) for place in places] == pixels.tolist()
+        assert np.array_equal(batch.weights, slots.weight)
