@@ -52,6 +52,19 @@ class ColumnsConfig(Section):
     split: str = Field("", description="column with training, validation or test; empty: prepare.split decides")
 
 
+class DicomConfig(Section):
+    """Which films of DICOM sources are taken; the others are left out, and counted by the rule that did it."""
+
+    modalities: Texts = Field(("CR", "DX"), description="Modality of the films taken; []: any")
+    views: Texts = Field(("AP", "PA"), description="views taken, so no lateral ones; []: any")
+    unknown_view: Literal["keep", "skip"] = Field("keep", description="a film whose header names no view")
+    body_parts: Texts = Field(("CHEST", "THORAX", "PORT CHEST"), description="BodyPartExamined taken; []: any")
+    unknown_body_part: Literal["keep", "skip"] = Field("keep", description="a film whose header names no body part")
+    for_processing: Literal["keep", "skip"] = Field("skip", description="raw films, which no screen is meant to show")
+    multi_frame: Literal["skip", "first", "error"] = Field("skip", description="first: its first frame is the film")
+    minimum_side: Count = Field(128, description="a film with a side shorter than this, in pixels, is left out")
+
+
 class PrepareConfig(Section):
     """From films and a catalog to shards."""
 
@@ -60,6 +73,7 @@ class PrepareConfig(Section):
     catalog: Literal["nih", "chexpert", "csv"] = Field("nih", description="the form of the table")
     table: str = Field("", description="CSV of labels (.csv or .csv.gz)")
     columns: ColumnsConfig = ColumnsConfig()
+    dicom: DicomConfig = DicomConfig()
     uncertain: UncertainPolicy = Field("ignore", description="an uncertain label becomes zeros, ones, or is ignored")
     split: Literal["official", "patient"] = Field("official", description="NIH's lists, or by patient with the seed")
     train_list: str = Field("", description="official split: file that names the training and validation films")
