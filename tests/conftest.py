@@ -20,6 +20,8 @@ from trainer.labels import LabelSet, label_set
 
 FILMS_PER_PATIENT = 2
 
+pytest_plugins = ["tests.s3"]
+
 Found = npt.NDArray[np.bool_]
 
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from trainer.config import StoreConfig
+from trainer.data.store.connection import Connection
 from trainer.data.store.folder import FolderStore
+from trainer.data.store.place import place_of
+from trainer.data.store.remote import RemoteStore
 from trainer.data.store.store import Store
-from trainer.errors import UsageError
 
 
 def open_store(where: str, config: StoreConfig, key: str) -> Store:
@@ -16,13 +18,12 @@ def open_store(where: str, config: StoreConfig, key: str) -> Store:
         config: how remote stores are reached.
         key: the setting that says ``where``, for errors.
 
-    Raises UsageError for another scheme, or a URL without a bucket.
+    Raises UsageError for another scheme, a URL without a bucket, and a wrong ``store.endpoint``.
     """
-    scheme, found, _ = where.partition("://")
-    if not found:
+    if not is_remote(where):
         return FolderStore(Path(where), key)
-    del config
-    raise UsageError(key, where, f"has the scheme {scheme}://", "name a folder")
+    place = place_of(where, key)
+    return RemoteStore(place, Connection(place, config, key))
 
 
 def is_remote(where: str) -> bool:

@@ -1,0 +1,81 @@
+"""Reading an object, or a part of it: a body that breaks off is resumed from the byte that was reached."""
+
+from typing import TYPE_CHECKING
+
+import obstore
+
+from trainer.data.store.causes import DamagedError
+from trainer.data.store.connection import Connection
+from trainer.data.store.options import Bucket
+from trainer.data.store.store import Range
+from trainer.errors import DataError
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, GetResult
+
+_CHUNK_BYTES = 2**20
+"""Of a body that breaks off, at most so much is read twice."""
+
+
+class Body:
+    """One object, or a range of it, being read.
+
+    Args:
+        connection: to the bucket.
+        name: of the object, in the bucket.
+        what: the object as a person names it.
+        part: of the object; None: all of it.
+    """
+
+    def __init__(self, connection: Connection, name: str, what: str, part: Range | None = None) -> None:
+        self._connection, self._name, self._what, self._part = connection, name, what, part
+        self._patience = connection.patience(what)
+        self._chunks: list[bytes] = []
+        self._done, self._tag, self._end = 0, "", 0 if part is None else part.end
+
+    def read(self) -> bytes:
+        """All of it. Raises NotThere; DataError if the object ends before the range does."""
+        if self._part is not None and not self._part.bytes:
+            return b""
+        self._connection.ask(self._what, self._go_on, patience=self._patience)
+        return b"".join(self._chunks)
+
+    def _go_on(self, bucket: Bucket) -> None:
+        result = obstore.get(bucket, self._name, options=self._options())
+        self._check(result)
+        for chunk in result.stream(_CHUNK_BYTES):
+            self._chunks.append(chunk)
+            self._done += len(chunk)
+            self._patience.progressed()
+        if self._start + self._done != self._end:
+            missing = self._end - self._start - self._done
+            self._forget()
+            raise DamagedError(f"sends a body that is {abs(missing)} bytes too {'short' if missing > 0 else 'long'}")
+
+    @property
+    def _start(self) -> int:
+        return self._part.start if self._part else 0
+
+    def _options(self) -> "GetOptions":
+        options: GetOptions = {}
+        if self._part or self._done:
+            options["range"] = (self._start + self._done, self._end)
+        if self._done and self._tag:
+            # The rest of another object would be no rest.
+            options["if_match"] = self._tag
+        return options
+
+    def _check(self, result: "GetResult") -> None:
+        meta = result.meta
+        if self._part is None and not self._done:
+            self._end = meta["size"]
+        if self._done and meta["e_tag"] != self._tag:
+            self._forget()
+            raise DamagedError("is being replaced")
+        if self._end > meta["size"]:
+            raise DataError(self._connection.key, self._what, f"ends before byte {self._end}", "copy it anew")
+        self._tag = meta["e_tag"] or ""
+
+    def _forget(self) -> None:
+        self._chunks.clear()
+        self._done = 0
