@@ -1,5 +1,7 @@
 """A prepared set in a folder, read: its manifest, and its films by (shard, record)."""
 
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +10,7 @@ import numpy.typing as npt
 
 from trainer.data.plan import Slots
 from trainer.data.shard.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
-from trainer.data.shard.shards import ShardReader
+from trainer.data.shard.shard import Shard, open_shard
 from trainer.data.store.folder import FolderStore
 
 
@@ -32,35 +34,36 @@ class FilmSet:
         self.manifest: Manifest = read_manifest(self.store)
         self.digest = sha256_of(self.store.read(MANIFEST_NAME))
         """Of the manifest, which holds the hashes of all else: equal for equal sets."""
-        self._readers = [ShardReader(directory, self.manifest, i) for i in range(len(self.manifest.shards))]
+        self._shard: Callable[[int], Shard] = cache(partial(open_shard, directory, self.manifest))
         self.records_per_shard = tuple(shard.records for shard in self.manifest.shards)
 
     def gather(self, slots: Slots) -> Arrays:
         """The films of a batch, and which they are."""
         count, image = len(slots.shard), self.manifest.image
-        films = [(self._readers[shard], record) for shard, record in zip(*slots.places(), strict=True)]
+        films = [(self._shard(shard), record) for shard, record in zip(*slots.places(), strict=True)]
         images = _aligned(count, image.height, image.width, 1)
         if image.encoding == "raw":
             # One call copies them all.
-            np.concatenate([reader.image(record) for reader, record in films], out=images.reshape(-1))
+            np.concatenate([shard.image(record) for shard, record in films], out=images.reshape(-1))
         else:
-            for row, (reader, record) in enumerate(films):
-                reader.image_into(record, images[row, :, :, 0])
-        labels = np.concatenate([reader.label(record) for reader, record in films]).view("<f4")
-        return Arrays(images, labels.reshape(count, -1), slots)
+            for row, (shard, record) in enumerate(films):
+                shard.image_into(record, images[row, :, :, 0])
+        return Arrays(images, np.stack([shard.label(record) for shard, record in films]), slots)
 
     def labels(self) -> npt.NDArray[np.float32]:
         """Every film's labels, float32 [films, classes], NaN unknown, in the set's order."""
-        counts = zip(self._readers, self.records_per_shard, strict=True)
-        return np.concatenate([reader.labels(range(records)) for reader, records in counts])
+        return np.concatenate([each.index.labels for each in self._shards()])
 
     def ids(self) -> list[str]:
         """Every film's id, in the set's order."""
-        return [each for reader in self._readers for each in reader.ids()]
+        return [each for shard in self._shards() for each in shard.index.ids()]
 
     def patients(self) -> list[str]:
         """Every film's hashed patient, in the set's order."""
-        return [each for reader in self._readers for each in reader.patients()]
+        return [each for shard in self._shards() for each in shard.index.patients()]
+
+    def _shards(self) -> Iterator[Shard]:
+        return map(self._shard, range(len(self.manifest.shards)))
 
 
 def _aligned(*shape: int) -> npt.NDArray[np.uint8]:

@@ -49,11 +49,9 @@ def test_tensorflow_reads_every_field(film: StoredFilm) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(film=films)
-def test_values_lie_where_the_encoder_says(film: StoredFilm) -> None:
-    data, image, label, name, patient = encode_example(film)
-    wanted = (film.image, np.array(film.labels, "<f4").tobytes(), film.film.encode(), film.patient.encode())
-    spans = (image, label, name, patient)
-    assert tuple(data[span.offset : span.offset + span.bytes] for span in spans) == wanted
+def test_the_image_lies_where_the_encoder_says(film: StoredFilm) -> None:
+    data, image = encode_example(film)
+    assert data[image.offset : image.offset + image.bytes] == film.image
 
 
 @settings(max_examples=30, deadline=None)

@@ -16,9 +16,10 @@ from PIL import Image
 from trainer.config import ColumnsConfig, PrepareConfig
 from trainer.data.prepare.destination import claimed
 from trainer.data.prepare.run import PrepareResult, prepare
+from trainer.data.shard.index import ShardIndex
 from trainer.data.shard.manifest import read_manifest
 from trainer.data.shard.patients import shared_patients
-from trainer.data.shard.shards import ShardReader
+from trainer.data.shard.shard import Shard, open_shard
 from trainer.data.store.folder import FolderStore
 from trainer.errors import CxrError, DataError, UsageError
 from trainer.labels import NIH14, NIH15, LabelSet
@@ -92,9 +93,9 @@ def tree(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def readers(directory: Path) -> Iterator[ShardReader]:
+def readers(directory: Path) -> Iterator[Shard]:
     manifest = read_manifest(FolderStore(directory, "data.training"))
-    return (ShardReader(directory, manifest, number) for number in range(len(manifest.shards)))
+    return (open_shard(directory, manifest, number) for number in range(len(manifest.shards)))
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_every_film_is_in_one_set_with_its_pixels_labels_and_patient(prepared: P
     seen: list[str] = []
     for split in ("training", "validation", "test"):
         for reader in readers(prepared / split):
-            names = reader.ids()
+            names = reader.index.ids()
             out = np.empty((len(names), SIDE, SIDE), np.uint8)
             for record, film in enumerate(out):
                 reader.image_into(record, film)
@@ -147,7 +148,7 @@ def test_the_sets_share_no_patient(prepared: Path) -> None:
 
 
 def test_films_are_shuffled(prepared: Path) -> None:
-    names = [name for reader in readers(prepared / "training") for name in reader.ids()]
+    names = [name for reader in readers(prepared / "training") for name in reader.index.ids()]
     assert names != sorted(names)
 
 
@@ -247,11 +248,7 @@ def test_finished_films_are_not_opened_again(source: Path, prepared: Path, tmp_p
 
 
 def names_in(shard: Path) -> list[str]:
-    content, index = shard.read_bytes(), np.load(f"{shard}.index.npy")
-    return [
-        content[start : start + size].decode()
-        for start, size in zip(index["id_offset"], index["id_bytes"], strict=True)
-    ]
+    return ShardIndex(Path(f"{shard}.index.npy").read_bytes()).ids()
 
 
 def test_a_damaged_finished_shard_is_not_signed(source: Path, tmp_path: Path) -> None:
@@ -428,7 +425,7 @@ def test_films_may_be_stored_compressed(source: Path, tmp_path: Path, encoding: 
     reader = next(readers(tmp_path / "sets" / "training"))
     out = np.empty((SIDE, SIDE), np.uint8)
     reader.image_into(0, out)
-    assert np.abs(out.astype(int) - film_level(reader.ids()[0])).max() <= 2
+    assert np.abs(out.astype(int) - film_level(reader.index.ids()[0])).max() <= 2
 
 
 def test_neither_patients_nor_paths_are_stored(source: Path, tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from trainer.data.film.images import Encoding, Pixels, encode
 from trainer.data.shard.example import StoredFilm
+from trainer.data.shard.index import Row, ShardIndex, encode_index
 from trainer.data.shard.manifest import Made, Manifest, PatientsFile
-from trainer.data.shard.shards import INDEX_DTYPE, ShardReader, ShardWriter, index_path
+from trainer.data.shard.shard import Shard, open_shard
+from trainer.data.shard.shards import ShardWriter, index_path
 from trainer.data.shard.tfrecord import frame, is_sound
+from trainer.data.store.store import Range
 from trainer.errors import DataError
 
 NAME = "shard-00000.tfrecord"
@@ -27,13 +30,13 @@ def labels(number: int) -> tuple[float, ...]:
     return (float(number % 2), float("nan"), 1.0)
 
 
-def write(directory: Path, films: list[Pixels], encoding: Encoding = "raw") -> ShardReader:
+def write(directory: Path, films: list[Pixels], encoding: Encoding = "raw") -> Manifest:
     writer = ShardWriter(directory, NAME)
     for number, film in enumerate(films):
         name = f"{'x' * number}{number}.png"
         stored = encode(film, encoding, 98)
         writer.append(StoredFilm(name, f"{number:016x}", labels(number), stored, encoding, *film.shape))
-    manifest = Manifest(
+    return Manifest(
         labels="test",
         classes=CLASSES,
         split="training",
@@ -45,17 +48,20 @@ def write(directory: Path, films: list[Pixels], encoding: Encoding = "raw") -> S
         patients_file=PatientsFile(sha256="0" * 64, key_fingerprint="0" * 16),
         made=Made(program="0", catalog="nih", seed=0, films_bad=0, films_missing=0),
     )
-    return ShardReader(directory, manifest, 0)
+
+
+def written(directory: Path, films: list[Pixels], encoding: Encoding = "raw") -> Shard:
+    return open_shard(directory, write(directory, films, encoding), 0)
 
 
 @pytest.mark.parametrize("encoding", ["raw", "jpeg", "png"])
 def test_films_come_back_by_record_in_any_order(tmp_path: Path, encoding: Encoding) -> None:
     films = images(9)
-    reader = write(tmp_path, films, encoding)
+    shard = written(tmp_path, films, encoding)
     wanted = [8, 0, 3, 3]
     out = np.zeros((4, 12, 10), np.uint8)
     for record, film in zip(wanted, out, strict=True):
-        reader.image_into(record, film)
+        shard.image_into(record, film)
     np.testing.assert_array_equal(out, [films[each] for each in wanted])
 
 
@@ -63,21 +69,29 @@ def test_films_come_back_by_record_in_any_order(tmp_path: Path, encoding: Encodi
 def test_a_film_is_read_into_one_channel_of_a_batch(tmp_path: Path, encoding: Encoding) -> None:
     films = images(3)
     batch = np.zeros((2, 12, 10, 1), np.uint8)
-    write(tmp_path, films, encoding).image_into(2, batch[1, :, :, 0])
+    written(tmp_path, films, encoding).image_into(2, batch[1, :, :, 0])
     np.testing.assert_array_equal(batch[1, :, :, 0], films[2])
     assert not batch[0].any()
 
 
 def test_labels_ids_and_patients_come_back(tmp_path: Path) -> None:
-    reader = write(tmp_path, images(12))
-    found = reader.labels([11, 4])
+    shard = written(tmp_path, images(12))
+    found = shard.labels([11, 4])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.array([labels(11), labels(4)], np.float32))
-    np.testing.assert_array_equal(reader.label(4).view("<f4"), found[1])
-    assert reader.ids([10, 0]) == ["xxxxxxxxxx10.png", "0.png"]
-    assert reader.ids()[3] == "xxx3.png"
-    assert reader.patients([11]) == ["000000000000000b"]
-    assert len(reader.patients()) == 12
+    np.testing.assert_array_equal(shard.label(4), found[1])
+    index = shard.index
+    assert index.ids([10, 0]) == ["xxxxxxxxxx10.png", "0.png"]
+    assert index.ids()[3] == "xxx3.png"
+    assert index.patients([11]) == ["000000000000000b"]
+    assert len(index.patients()) == len(index) == 12
+
+
+@settings(max_examples=50)
+@given(names=st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=300), min_size=1))
+def test_any_name_comes_back_from_the_index(names: list[str]) -> None:
+    rows = [Row(Range(0, 9), Range(1, 3), (1.0,), name.encode(), "0" * 16) for name in names]
+    assert ShardIndex(encode_index(rows)).ids() == names
 
 
 def test_equal_films_give_equal_bytes(tmp_path: Path) -> None:
@@ -92,7 +106,6 @@ def test_the_index_is_plain_numpy_and_covers_the_shard(tmp_path: Path) -> None:
     write(tmp_path, images(5))
     content = (tmp_path / NAME).read_bytes()
     index = np.load(index_path(tmp_path / NAME), allow_pickle=False)
-    assert index.dtype == INDEX_DTYPE
     starts, sizes = index["record_offset"], index["record_bytes"]
     np.testing.assert_array_equal(starts, np.cumsum(sizes) - sizes)
     assert starts[-1] + sizes[-1] == len(content)
@@ -109,14 +122,14 @@ def test_a_shard_does_not_exist_until_it_is_closed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damaged", [NAME, f"{NAME}.index.npy"])
 def test_a_flipped_byte_names_the_file_and_both_hashes(tmp_path: Path, damaged: str) -> None:
-    reader = write(tmp_path, images(5))
+    manifest = write(tmp_path, images(5))
     path = tmp_path / damaged
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(DataError) as error:
-        reader.label(0)
-    info = reader._info
+        open_shard(tmp_path, manifest, 0)
+    info = manifest.shards[0]
     expected = info.sha256 if damaged == NAME else info.index_sha256
     assert str(error.value).startswith(str(path))
     assert expected[:12] in str(error.value)
@@ -124,13 +137,14 @@ def test_a_flipped_byte_names_the_file_and_both_hashes(tmp_path: Path, damaged: 
 
 
 @pytest.mark.parametrize("content", [None, b""])
-def test_a_missing_or_empty_shard_is_a_data_error(tmp_path: Path, content: bytes | None) -> None:
-    reader = write(tmp_path, images(2))
-    (tmp_path / NAME).unlink()
+@pytest.mark.parametrize("damaged", [NAME, f"{NAME}.index.npy"])
+def test_a_missing_or_empty_file_is_a_data_error(tmp_path: Path, damaged: str, content: bytes | None) -> None:
+    manifest = write(tmp_path, images(2))
+    (tmp_path / damaged).unlink()
     if content is not None:
-        (tmp_path / NAME).write_bytes(content)
+        (tmp_path / damaged).write_bytes(content)
     with pytest.raises(DataError, match=r"missing or empty; copy the set anew"):
-        reader.ids()
+        open_shard(tmp_path, manifest, 0)
 
 
 @settings(max_examples=50)

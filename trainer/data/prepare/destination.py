@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from trainer.config import PrepareConfig
+from trainer.data.shard.index import ShardIndex
 from trainer.data.shard.manifest import MANIFEST_NAME, SPLITS, ShardInfo, sha256_of
 from trainer.data.shard.patients import KEY_VARIABLE
 from trainer.data.shard.shards import index_path, shard_name
@@ -129,12 +127,10 @@ def _file_hash(path: str) -> str:
 
 def _read_finished(path: Path) -> FinishedShard:
     content, index_file = path.read_bytes(), index_path(path).read_bytes()
-    index = np.load(io.BytesIO(index_file), allow_pickle=False)
-    ends = (index["record_offset"] + index["record_bytes"]).tolist()
-    starts = [0, *ends[:-1]]
-    if ends[-1] != len(content) or not all(is_sound(content[a:b]) for a, b in zip(starts, ends, strict=True)):
+    index = ShardIndex(index_file)
+    records = index.records(range(len(index)))
+    if records[-1].end != len(content) or not all(is_sound(content[start:end]) for start, end in records):
         raise DataError(str(path), len(content), "bytes are not the records of its index", "remove the folder")
-    names = zip(index["id_offset"].tolist(), index["id_bytes"].tolist(), strict=True)
     info = ShardInfo(
         name=path.name,
         bytes=len(content),
@@ -142,4 +138,4 @@ def _read_finished(path: Path) -> FinishedShard:
         sha256=hashlib.sha256(content).hexdigest(),
         index_sha256=sha256_of(index_file),
     )
-    return FinishedShard(info, [content[start : start + size].decode() for start, size in names])
+    return FinishedShard(info, index.ids())

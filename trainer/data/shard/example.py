@@ -36,13 +36,10 @@ class Span(NamedTuple):
 
 
 class EncodedExample(NamedTuple):
-    """The serialized message, and where the values lie in it that are read without parsing it."""
+    """The serialized message, and where the image lies in it, which is read without parsing it."""
 
     data: bytes
     image: Span
-    label: Span
-    film: Span
-    patient: Span
 
 
 class _Part(NamedTuple):
@@ -66,17 +63,8 @@ def encode_example(film: StoredFilm) -> EncodedExample:
     entries = {name: _wrap(_FIRST, _entry(name, value)) for name, value in values.items()}
     features = b"".join(entry.data for entry in entries.values())
     data = _wrap(_FIRST, _Part(features, 0))
-    starts, position = {}, data.offset
-    for name, entry in entries.items():
-        starts[name] = position + entry.offset
-        position += len(entry.data)
-    return EncodedExample(
-        data.data,
-        Span(starts["image/encoded"], len(film.image)),
-        Span(starts["label"], 4 * len(film.labels)),
-        Span(starts["id"], len(film.film.encode())),
-        Span(starts["patient"], len(film.patient.encode())),
-    )
+    image = data.offset + len(entries["id"].data) + entries["image/encoded"].offset
+    return EncodedExample(data.data, Span(image, len(film.image)))
 
 
 def _bytes(value: bytes) -> _Part:

@@ -1,0 +1,85 @@
+"""The index beside a shard: where each record and its image lie, and what of a film is small: labels, name, patient."""
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.data.store.store import Range
+
+Floats = npt.NDArray[np.float32]
+
+
+class Row(NamedTuple):
+    """A film of a shard: its record and its image in bytes from the shard's start, and what the index repeats."""
+
+    record: Range
+    image: Range
+    label: tuple[float, ...]
+    id: bytes
+    patient: str
+
+
+def index_name(shard: str) -> str:
+    """The file name of the index beside a shard."""
+    return f"{shard}.index.npy"
+
+
+def encode_index(rows: Sequence[Row]) -> bytes:
+    """``<shard>.index.npy``: a structured array, a row a record, readable by numpy alone.
+
+    Offsets and sizes are int64 in bytes, ``label`` float32 a class with NaN for unknown, ``id`` and ``patient`` UTF-8.
+    """
+    form = np.dtype(
+        [
+            *((name, "<i8") for name in ("record_offset", "record_bytes", "image_offset", "image_bytes")),
+            ("label", "<f4", (len(rows[0].label),)),
+            ("id", f"S{max(1, *(len(row.id) for row in rows))}"),
+            ("patient", "S16"),
+        ]
+    )
+    filled = [(row.record.start, row.record.bytes, row.image.start, row.image.bytes, *row[2:]) for row in rows]
+    file = io.BytesIO()
+    np.save(file, np.array(filled, dtype=form), allow_pickle=False)
+    return file.getvalue()
+
+
+class ShardIndex:
+    """A shard's index, read from the bytes that ``encode_index`` made. Raises ValueError if they are not such."""
+
+    def __init__(self, content: bytes) -> None:
+        self._rows: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+        self.labels: Floats = np.ascontiguousarray(self._rows["label"])
+        """float32 [records, classes], NaN where unknown."""
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def records(self, records: Sequence[int]) -> list[Range]:
+        """Where records lie in the shard."""
+        return self._ranges("record", records)
+
+    def images(self, records: Sequence[int] | None = None) -> list[Range]:
+        """Where images lie in the shard; of all without ``records``."""
+        return self._ranges("image", records)
+
+    def ids(self, records: Iterable[int] | None = None) -> list[str]:
+        """File names of the films, as in the catalog; of all without ``records``."""
+        return self._texts("id", records)
+
+    def patients(self, records: Iterable[int] | None = None) -> list[str]:
+        """Patients of the films, as the 16 hexadecimal digits of their hashes; of all without ``records``."""
+        return self._texts("patient", records)
+
+    def _chosen(self, records: Iterable[int] | None) -> npt.NDArray[Any]:
+        return self._rows if records is None else self._rows[np.fromiter(records, np.int64)]
+
+    def _ranges(self, field: str, records: Iterable[int] | None) -> list[Range]:
+        rows = self._chosen(records)
+        starts, sizes = rows[f"{field}_offset"].tolist(), rows[f"{field}_bytes"].tolist()
+        return [Range(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+
+    def _texts(self, field: str, records: Iterable[int] | None) -> list[str]:
+        return [each.decode() for each in self._chosen(records)[field].tolist()]
