@@ -18,19 +18,16 @@ class Code(NamedTuple):
     bits: int
 
 
-def refuse_mismatch(
-    code: bytes, name: str, transfer_syntax: str, height: int, width: int, samples: int, *, most_bits: int
-) -> None:
-    """Raises DataError unless the codestream holds the image that the header claims, in as many bits or fewer."""
-    where = f"(transfer syntax {transfer_syntax})"
+def refuse_mismatch(code: bytes, claimed: Code, name: str, where: str) -> None:
+    """Raises DataError unless the codestream holds an image of the claimed size, in as many bits or fewer."""
     found = read_code(code)
     if found is None:
         raise bad_film(name, f"cannot be decoded: its pixels are no such code {where}")
-    if found.bits > most_bits:
-        raise bad_film(name, f"cannot be decoded: {found.bits} bits a sample, where {most_bits} are read {where}")
-    if (found.height, found.width, found.samples) != (height, width, samples):
-        there, claimed = (f"{w}x{h}x{s}" for h, w, s in (found[:3], (height, width, samples)))
-        raise bad_film(name, f"cannot be decoded: the header claims {claimed} samples, the code has {there} {where}")
+    if found.bits > claimed.bits:
+        raise bad_film(name, f"cannot be decoded: {found.bits} bits a sample, where {claimed.bits} are read {where}")
+    if found[:3] != claimed[:3]:
+        sizes = [f"{each.width}x{each.height}x{each.samples}" for each in (claimed, found)]
+        raise bad_film(name, f"cannot be decoded: the header claims {sizes[0]} samples, the code {sizes[1]} {where}")
 
 
 def read_code(code: bytes) -> Code | None:

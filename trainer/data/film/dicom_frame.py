@@ -7,9 +7,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from trainer.config import DicomConfig
-from trainer.data.film.codestream import refuse_mismatch
+from trainer.data.film.codestream import Code, refuse_mismatch
 from trainer.data.film.dicom_header import Header
 from trainer.data.film.images import LARGEST_PIXELS, bad_film, decode
+from trainer.data.film.jpeg_lossless import is_sound_lossless
 
 Stored = npt.NDArray[Any]
 """uint8, uint16, int8 or int16 [height, width]."""
@@ -20,15 +21,16 @@ _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _UID = "1.2.840.10008.1.2"
 _NATIVE = (_UID, f"{_UID}.1", f"{_UID}.2")
 _JPEG_8_BIT = (f"{_UID}.4.50", f"{_UID}.4.51")
+_JPEG_LOSSLESS = (f"{_UID}.4.57", f"{_UID}.4.70")
+_RLE = f"{_UID}.5"
 # One decoder each, so that the pixels do not depend on what else is installed.
 _DECODER = {
-    f"{_UID}.4.57": "gdcm",
-    f"{_UID}.4.70": "gdcm",
+    **dict.fromkeys(_JPEG_LOSSLESS, "gdcm"),
     f"{_UID}.4.80": "gdcm",
     f"{_UID}.4.81": "gdcm",
     f"{_UID}.4.90": "pylibjpeg",
     f"{_UID}.4.91": "pylibjpeg",
-    f"{_UID}.5": "pydicom",
+    _RLE: "pydicom",
 }
 
 
@@ -96,22 +98,22 @@ def decode_frame(header: Header, frame: Frame) -> Stored:
     Raises DataError if the pixels are missing, truncated, damaged, of another size than claimed, or in a form that is
     not read.
     """
-    rule = f"cannot be decoded: its pixels are damaged or missing (transfer syntax {_syntax_name(header)})"
-    if header.transfer_syntax in _NATIVE:
-        return header.guarded(lambda: _decode_native(header, frame), rule)
-    if header.transfer_syntax not in (*_JPEG_8_BIT, *_DECODER):
-        raise bad_film(header.name, f"cannot be decoded: no decoder (transfer syntax {_syntax_name(header)})")
-    code = header.guarded(lambda: _first_code(header, frame), rule)
-    if header.transfer_syntax in _JPEG_8_BIT:
-        refuse_mismatch(code, header.name, _syntax_name(header), frame.height, frame.width, frame.samples, most_bits=8)
+    where = f"(transfer syntax {_syntax_name(header)})"
+    damaged = f"cannot be decoded: its pixels are damaged {where}"
+    syntax = header.transfer_syntax
+    if syntax in _NATIVE:
+        return header.guarded(lambda: _decode(header, frame, frame.high_bit), damaged)
+    if syntax not in (*_JPEG_8_BIT, *_DECODER):
+        raise bad_film(header.name, f"cannot be decoded: there is no decoder for it {where}")
+    code = header.guarded(lambda: _first_code(header, frame), damaged)
+    if syntax != _RLE:
+        claimed = Code(frame.height, frame.width, frame.samples, bits=8 if syntax in _JPEG_8_BIT else 16)
+        refuse_mismatch(code, claimed, header.name, where)
+    if syntax in _JPEG_LOSSLESS and not is_sound_lossless(code):
+        raise bad_film(header.name, damaged)
+    if syntax in _JPEG_8_BIT:
         return decode(code, name=header.name, minimum_side=1)
-    if header.transfer_syntax != f"{_UID}.5":
-        refuse_mismatch(code, header.name, _syntax_name(header), frame.height, frame.width, frame.samples, most_bits=16)
-    return header.guarded(lambda: _decode(header, frame, header.content("PixelData"), frame.bits - 1), rule)
-
-
-def _decode_native(header: Header, frame: Frame) -> Stored:
-    return _decode(header, frame, header.content("PixelData"), frame.high_bit)
+    return header.guarded(lambda: _decode(header, frame, frame.bits - 1), damaged)
 
 
 def _first_code(header: Header, frame: Frame) -> bytes:
@@ -120,7 +122,7 @@ def _first_code(header: Header, frame: Frame) -> bytes:
     return get_frame(header.content("PixelData"), 0, number_of_frames=frame.frames)
 
 
-def _decode(header: Header, frame: Frame, content: bytes, high_bit: int) -> Stored:
+def _decode(header: Header, frame: Frame, high_bit: int) -> Stored:
     from pydicom.pixels.decoders.base import get_decoder
 
     options: dict[str, Any] = {
@@ -138,7 +140,9 @@ def _decode(header: Header, frame: Frame, content: bytes, high_bit: int) -> Stor
     }
     plugin = _DECODER.get(header.transfer_syntax, "")
     decoder = get_decoder(header.transfer_syntax)
-    pixels, described = decoder.as_array(content, index=0, raw=True, decoding_plugin=plugin, **options)
+    pixels, described = decoder.as_array(
+        header.content("PixelData"), index=0, raw=True, decoding_plugin=plugin, **options
+    )
     if frame.is_colour:
         return _luma(pixels, str(described["photometric_interpretation"]))
     return _only_stored_bits(pixels, frame, high_bit)
@@ -165,5 +169,5 @@ def _syntax_name(header: Header) -> str:
     """By the standard's name; another text in its place might be anything."""
     from pydicom.uid import UID
 
-    name = UID(header.transfer_syntax).name
+    name = header.guarded(lambda: UID(header.transfer_syntax).name, "has a damaged DICOM header")
     return "unknown" if name == header.transfer_syntax else name

@@ -35,6 +35,10 @@ class Header:
         self._dataset = dataset
         self.name, self.transfer_syntax = name, transfer_syntax
 
+    def has(self, keyword: str) -> bool:
+        """Whether the element is there."""
+        return keyword in self._dataset
+
     def text(self, keyword: str) -> str:
         """The (first) value without blanks around it, in capitals; absent: empty."""
         return " ".join(str(value).upper() for value in self._values(keyword)[:1]).strip()

@@ -1,9 +1,11 @@
 """Which DICOM films are taken: by modality, view, body part, intent and size, and not for their pixels."""
 
 from enum import StrEnum
+from typing import Literal
 
 from trainer.config import DicomConfig
 from trainer.data.film.dicom_header import Header
+from trainer.data.film.images import bad_film
 
 
 class Unwanted(StrEnum):
@@ -29,16 +31,20 @@ _POSITIONS = frozenset(
 
 def unwanted(header: Header, rules: DicomConfig) -> Unwanted | None:
     """The first rule that leaves the film out; none: it is taken. Raises DataError for a damaged header."""
-    view, body_part = view_of(header), header.text("BodyPartExamined")
+    modality = header.text("Modality")
+    if modality and not _is_kept(modality, rules.modalities):
+        return Unwanted.MODALITY
+    if not header.has("PixelData"):
+        raise bad_film(header.name, "has no pixels: it is cut off, or no film")
     checks = {
-        Unwanted.MODALITY: not _is_kept(header.text("Modality"), rules.modalities, keep_unknown=False),
-        Unwanted.BODY_PART: not _is_kept(body_part, rules.body_parts, keep_unknown=rules.unknown_body_part == "keep"),
-        Unwanted.VIEW: not _is_kept(view, rules.views, keep_unknown=rules.unknown_view == "keep"),
+        Unwanted.MODALITY: not _is_kept(modality, rules.modalities),
+        Unwanted.BODY_PART: not _is_kept(header.text("BodyPartExamined"), rules.body_parts, rules.unknown_body_part),
+        Unwanted.VIEW: not _is_kept(view_of(header), rules.views, rules.unknown_view),
         Unwanted.FOR_PROCESSING: (
             rules.for_processing == "skip" and header.text("PresentationIntentType") == "FOR PROCESSING"
         ),
         Unwanted.MULTI_FRAME: rules.multi_frame == "skip" and header.integer("NumberOfFrames", 1) > 1,
-        Unwanted.SIZE: min(header.integer("Rows", 0), header.integer("Columns", 0)) < rules.minimum_side,
+        Unwanted.SIZE: min(header.integer("Rows"), header.integer("Columns")) < rules.minimum_side,
     }
     return next((rule for rule, broken in checks.items() if broken), None)
 
@@ -54,7 +60,7 @@ def view_of(header: Header) -> str:
     return "" if position in _POSITIONS else position
 
 
-def _is_kept(value: str, kept: tuple[str, ...], *, keep_unknown: bool) -> bool:
+def _is_kept(value: str, kept: tuple[str, ...], unknown: Literal["keep", "skip"] = "skip") -> bool:
     if not kept:
         return True
-    return value in {each.upper() for each in kept} if value else keep_unknown
+    return value in {each.upper() for each in kept} if value else unknown == "keep"
