@@ -11,11 +11,16 @@ from PIL import Image
 from benchmarks.result import FOLDER
 from trainer.config import PhantomConfig, PrepareConfig
 from trainer.data.film.images import Encoding, Pixels, encode
-from trainer.data.prepare.film_set_writer import FilmSetWriter
-from trainer.data.shard.manifest import MANIFEST_NAME, Made
+from trainer.data.prepare.merging import Contents, write_set
+from trainer.data.prepare.tasks import films_per_shard
+from trainer.data.shard.example import StoredFilm
+from trainer.data.shard.manifest import MANIFEST_NAME, Made, ShardInfo
 from trainer.data.shard.patients import hasher_from_environment
+from trainer.data.shard.shards import ShardWriter, frame_film, shard_name
 from trainer.data.source.catalog import Record
 from trainer.data.source.phantom import draw
+from trainer.data.store.folder import FolderStore
+from trainer.data.store.store import Store
 from trainer.labels import NIH15, NO_FINDING
 
 DISTINCT = 32
@@ -38,14 +43,25 @@ def film_set(films: int, side: int, encoding: Encoding = "raw") -> Path:
     if (directory / MANIFEST_NAME).exists():
         return directory
     destination.mkdir(parents=True, exist_ok=True)
-    records = {each.film: each for each in map(_record, range(films))}
-    config = PrepareConfig(image_size=side, encoding=encoding)
-    writer = FilmSetWriter(destination, "training", config, hasher_from_environment(), records)
-    for record, image in zip(records.values(), stored(films, side, encoding), strict=True):
-        writer.append(record, image)
-    writer.close()
-    writer.write_manifest(NIH15, Made(program="benchmark", catalog="nih", seed=0, films_bad=0, films_missing=0))
+    store, config = FolderStore(directory, "benchmark"), PrepareConfig(image_size=side, encoding=encoding)
+    records = [_record(number) for number in range(films)]
+    shards = tuple(_write_shards(store, records, config))
+    made = Made(program="benchmark", catalog="nih", seed=0, films_bad=0, films_missing=0)
+    write_set(store, Contents("training", shards, records, made), config, NIH15, hasher_from_environment())
     return directory
+
+
+def _write_shards(store: Store, records: list[Record], config: PrepareConfig) -> Iterator[ShardInfo]:
+    hasher, side = hasher_from_environment(), config.image_size
+    images = stored(len(records), side, config.encoding)
+    size = films_per_shard(config)
+    for number, start in enumerate(range(0, len(records), size)):
+        writer = ShardWriter(store, shard_name(number))
+        for record in records[start : start + size]:
+            patient = hasher.hash(record.patient)
+            film = StoredFilm(record.film, patient, record.labels, next(images), config.encoding, side, side)
+            writer.append(frame_film(film))
+        yield writer.close()
 
 
 def png_films(films: int, side: int) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ import pytest
 from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
 from trainer.data.shard.patients import PatientHasher, write_patients
-from trainer.data.shard.shards import ShardWriter, shard_name
+from trainer.data.shard.shards import ShardWriter, frame_film, shard_name
 from trainer.data.store.folder import FolderStore
 from trainer.labels import LabelSet, label_set
 
@@ -67,21 +67,20 @@ def _make_set(
     patient_prefix: str = "a",
     labels: str = "nih15",
 ) -> Path:
-    directory.mkdir(parents=True)
+    store = FolderStore(directory, "test")
     chosen, hasher = label_set(labels), PatientHasher("")
     drawn = np.random.default_rng(seed).random((films, len(chosen.classes))) < 0.3
     patients = [hasher.hash(f"{patient_prefix}{film // FILMS_PER_PATIENT}") for film in range(films)]
     shards = []
     for number, start in enumerate(range(0, films, films_per_shard)):
-        writer = ShardWriter(directory, shard_name(number))
+        writer = ShardWriter(store, shard_name(number))
         for film in range(start, min(films, start + films_per_shard)):
             image = _image(drawn[film], side, seed=(seed, film))
             found = tuple(drawn[film].astype(float).tolist())
-            writer.append(StoredFilm(f"{film:08d}.png", patients[film], found, image.tobytes(), "raw", side, side))
+            stored = StoredFilm(f"{film:08d}.png", patients[film], found, image.tobytes(), "raw", side, side)
+            writer.append(frame_film(stored))
         shards.append(writer.close())
-    write_manifest(
-        FolderStore(directory, "test"), _manifest(directory, split, chosen, drawn, side, shards, patients, hasher)
-    )
+    write_manifest(store, _manifest(store, split, chosen, drawn, side, shards, patients, hasher))
     return directory
 
 
@@ -94,7 +93,7 @@ def _image(found: Found, side: int, seed: tuple[int, int]) -> npt.NDArray[np.uin
 
 
 def _manifest(
-    directory: Path,
+    store: FolderStore,
     split: Split,
     chosen: LabelSet,
     found: Found,
@@ -117,6 +116,6 @@ def _manifest(
             for name, count in positive.items()
         },
         shards=tuple(shards),
-        patients_file=write_patients(FolderStore(directory, "test"), patients, hasher.fingerprint),
+        patients_file=write_patients(store, patients, hasher.fingerprint),
         made=Made(program="test", catalog="nih", seed=0, films_bad=0, films_missing=0),
     )

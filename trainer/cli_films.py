@@ -41,5 +41,5 @@ def prepare(config: File = None, set_: Set = None, debug: Debug = False, log_for
         tree = settings.load(config, set_ or [])
         start_logs(log_format)
         with Progress("preparing", total=None, unit="films", console=console()) as bar:
-            result = run(tree.prepare, label_set(tree.data.labels), bar.reach)
+            result = run(tree.prepare, tree.store, label_set(tree.data.labels), bar.reach)
         say(result.summary())

@@ -68,10 +68,10 @@ class DicomConfig(Section):
 class PrepareConfig(Section):
     """From films and a catalog to shards."""
 
-    source: Texts = Field((), description="folders of films, or .tar, .tar.gz archives (streamed)")
-    destination: str = Field("", description="folder that gets training/, validation/ and test/")
+    source: Texts = Field((), description="folders of films, or .tar, .tar.gz archives (streamed); paths or s3://...")
+    destination: str = Field("", description="folder or s3://... that gets training/, validation/ and test/")
     catalog: Literal["nih", "chexpert", "csv"] = Field("nih", description="the form of the table")
-    table: str = Field("", description="CSV of labels (.csv or .csv.gz)")
+    table: str = Field("", description="CSV of labels (.csv or .csv.gz); path or s3://...")
     columns: ColumnsConfig = ColumnsConfig()
     dicom: DicomConfig = DicomConfig()
     uncertain: UncertainPolicy = Field("ignore", description="an uncertain label becomes zeros, ones, or is ignored")
@@ -84,8 +84,10 @@ class PrepareConfig(Section):
     image_size: int = Field(224, ge=8, le=4096, description="stored height and width, pixels")
     encoding: Literal["raw", "jpeg", "png"] = Field("raw", description="of the stored film; raw reads fastest")
     jpeg_quality: int = Field(95, ge=1, le=100, description="of stored jpeg films")
-    shard_mebibytes: float = Field(64.0, gt=0, description="a shard is closed once it is this large")
+    shard_mebibytes: float = Field(64.0, gt=0, description="a shard holds films of about this size together")
     processes: int = Field(0, ge=0, description="that decode films; 0: one a core")
+    workers: Count = Field(1, description="that share the shards, each started by itself; changes no byte")
+    worker: int = Field(-1, ge=-1, description="which of them, from 0; -1: JOB_COMPLETION_INDEX (Indexed Job), else 0")
     minimum_side: Count = Field(32, description="a film with a side shorter than this, in pixels, is bad")
     on_bad_film: Literal["error", "skip"] = Field("error", description="skip: count it and list it in bad_films.csv")
     on_missing_film: Literal["error", "skip"] = Field(

@@ -16,11 +16,11 @@ def main() -> None:
     from trainer.labels import NIH15
     from trainer.settings import validate
 
-    config = validate(given["config"]).prepare
+    config = validate(given["config"])
 
     def measure() -> dict[str, float]:
-        shutil.rmtree(config.destination, ignore_errors=True)
-        result = prepare(config, NIH15, lambda *_: None)
+        shutil.rmtree(config.prepare.destination, ignore_errors=True)
+        result = prepare(config.prepare, config.store, NIH15, lambda *_: None)
         return {"films": result.films_decoded, "seconds": result.seconds}
 
     serve(parent, measure)

@@ -92,7 +92,7 @@ def binary_list(films: Films) -> None:
         (absent, (FILMS[3], "prepare.on_missing_film")),
         (put(image("png", 1)[:-20]), (FILMS[3], "is a truncated PNG")),
         (put(image("jpeg", 1)[:-200]), (FILMS[3], "is a broken JPEG")),
-        (put(b"Dear colleague"), (FILMS[3], "is neither PNG nor JPEG")),
+        (put(b"Dear colleague"), (FILMS[3], "is neither PNG, JPEG nor DICOM")),
         (put(image("png", 1, side=1)), (FILMS[3], "has 1x1 pixels")),
         (put(b""), (FILMS[3], "is empty")),
         (empty_split, ("prepare.split: ", "test")),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from trainer.data.film.images import encode
 from trainer.data.shard.example import StoredFilm, encode_example
-from trainer.data.shard.shards import ShardWriter
+from trainer.data.shard.shards import ShardWriter, frame_film
 from trainer.data.shard.tfrecord import frame
+from trainer.data.store.folder import FolderStore
 
 FEATURES = {
     "id": tf.io.FixedLenFeature([], tf.string),
@@ -73,10 +74,10 @@ def test_tensorflow_accepts_the_frames(tmp_path_factory: pytest.TempPathFactory,
 def test_tensorflow_reads_a_shard_and_its_films(tmp_path: Path, encoding: str) -> None:
     rng = np.random.default_rng(0)
     images = [np.full((16, 24), rng.integers(256), np.uint8) for _ in range(5)]
-    writer = ShardWriter(tmp_path, "shard-00000.tfrecord")
+    writer = ShardWriter(FolderStore(tmp_path, "test"), "shard-00000.tfrecord")
     for number, image in enumerate(images):
         stored = encode(image, encoding, 95)
-        writer.append(StoredFilm(f"{number}.png", "0" * 16, (0.0, 1.0), stored, encoding, 16, 24))
+        writer.append(frame_film(StoredFilm(f"{number}.png", "0" * 16, (0.0, 1.0), stored, encoding, 16, 24)))
     writer.close()
     records = list(tf.data.TFRecordDataset([str(tmp_path / "shard-00000.tfrecord")]))
     decode = {"raw": lambda data: tf.reshape(tf.io.decode_raw(data, tf.uint8), (16, 24, 1))}

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from trainer.config import PhantomConfig, PrepareConfig
+from trainer.config import PhantomConfig, PrepareConfig, StoreConfig
 from trainer.data.film.images import decode
 from trainer.data.source.catalog import read_catalog
 from trainer.data.source.phantom import draw, write_phantoms
@@ -87,7 +87,7 @@ def test_the_written_tables_are_nihs_and_agree_with_the_drawing(tmp_path: Path) 
         test_list=str(phantoms.test_list),
         validation_fraction=0,
     )
-    records = assign_splits(read_catalog(settings, NIH15), settings)
+    records = assign_splits(read_catalog(settings, NIH15, StoreConfig()), settings, StoreConfig())
     assert {record.split for record in records} == {"training", "test"}
     for index, record in enumerate(records):
         image, findings = draw(config, index)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from trainer.data.film.images import Encoding, Pixels, encode
 from trainer.data.shard.example import StoredFilm
-from trainer.data.shard.index import Row, ShardIndex, encode_index
+from trainer.data.shard.index import Row, ShardIndex, encode_index, index_name
 from trainer.data.shard.manifest import Made, Manifest, PatientsFile
 from trainer.data.shard.shard import Shard, open_shard
-from trainer.data.shard.shards import ShardWriter, index_path
+from trainer.data.shard.shards import ShardWriter, frame_film
 from trainer.data.shard.tfrecord import frame, is_sound
+from trainer.data.store.folder import FolderStore
 from trainer.data.store.store import Range
 from trainer.errors import DataError
 
@@ -31,11 +32,11 @@ def labels(number: int) -> tuple[float, ...]:
 
 
 def write(directory: Path, films: list[Pixels], encoding: Encoding = "raw") -> Manifest:
-    writer = ShardWriter(directory, NAME)
+    writer = ShardWriter(FolderStore(directory, "test"), NAME)
     for number, film in enumerate(films):
         name = f"{'x' * number}{number}.png"
         stored = encode(film, encoding, 98)
-        writer.append(StoredFilm(name, f"{number:016x}", labels(number), stored, encoding, *film.shape))
+        writer.append(frame_film(StoredFilm(name, f"{number:016x}", labels(number), stored, encoding, *film.shape)))
     return Manifest(
         labels="test",
         classes=CLASSES,
@@ -105,7 +106,7 @@ def test_equal_films_give_equal_bytes(tmp_path: Path) -> None:
 def test_the_index_is_plain_numpy_and_covers_the_shard(tmp_path: Path) -> None:
     write(tmp_path, images(5))
     content = (tmp_path / NAME).read_bytes()
-    index = np.load(index_path(tmp_path / NAME), allow_pickle=False)
+    index = np.load(tmp_path / index_name(NAME), allow_pickle=False)
     starts, sizes = index["record_offset"], index["record_bytes"]
     np.testing.assert_array_equal(starts, np.cumsum(sizes) - sizes)
     assert starts[-1] + sizes[-1] == len(content)
@@ -113,8 +114,8 @@ def test_the_index_is_plain_numpy_and_covers_the_shard(tmp_path: Path) -> None:
 
 
 def test_a_shard_does_not_exist_until_it_is_closed(tmp_path: Path) -> None:
-    writer = ShardWriter(tmp_path, NAME)
-    writer.append(StoredFilm("a.png", "0" * 16, (1.0,), bytes(4), "raw", 2, 2))
+    writer = ShardWriter(FolderStore(tmp_path, "test"), NAME)
+    writer.append(frame_film(StoredFilm("a.png", "0" * 16, (1.0,), bytes(4), "raw", 2, 2)))
     assert not (tmp_path / NAME).exists()
     writer.abandon()
     assert list(tmp_path.iterdir()) == []

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.config import PrepareConfig
-from trainer.data.source.sources import FilmFinder, find_in_folders, open_sources, shuffled, stream_archive
+from trainer.config import PrepareConfig, StoreConfig
+from trainer.data.source.sources import Archive, FilmFinder, find_in_folders, open_sources, shuffled, stream_archive
 from trainer.errors import DataError, UsageError
+
+STORES = StoreConfig()
 
 
 @pytest.mark.parametrize("path", ["a.png", "images_001/images/a.png", "/data/a.jpg", "x/a.JPEG"])
@@ -67,20 +69,33 @@ def test_folders_are_searched_to_the_bottom(tmp_path: Path) -> None:
     (tmp_path / "x" / "y").mkdir(parents=True)
     for name in ("a.png", "x/b.png", "x/y/c.png"):
         (tmp_path / name).touch()
-    found = find_in_folders([tmp_path], FilmFinder(["a.png", "b.png", "c.png"], "nih"))
-    assert {number: path.name for number, path in found.items()} == {0: "a.png", 1: "b.png", 2: "c.png"}
+    finder = FilmFinder(["a.png", "b.png", "c.png"], "nih")
+    found = find_in_folders([str(tmp_path / "x")], STORES, finder)
+    assert found == {1: (0, "b.png"), 2: (0, "y/c.png")}
+    assert finder.found[2] == str(tmp_path / "x" / "y" / "c.png")
 
 
-@pytest.mark.parametrize("name", ["missing", "films.zip"])
-def test_what_is_neither_folder_nor_archive_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "films.zip").touch()
-    with pytest.raises(DataError, match=rf"prepare.source: '.*{name}' is neither a folder nor an archive .*check"):
-        open_sources(PrepareConfig(source=(str(tmp_path / name),)))
+    with pytest.raises(DataError, match=r"prepare.source: '.*films.zip' is a file, but no archive .*; check the path"):
+        open_sources(PrepareConfig(source=(str(tmp_path / "films.zip"),)), STORES)
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_folder_without_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    sources = open_sources(PrepareConfig(source=(str(tmp_path / name),)), STORES)
+    with pytest.raises(DataError, match=rf"prepare.source: '.*{name}' holds no file; check the path"):
+        find_in_folders(sources.folders, STORES, FilmFinder(["a.png"], "nih"))
 
 
 def test_no_source_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"prepare.source: \(\) is empty; name folders"):
-        open_sources(PrepareConfig())
+        open_sources(PrepareConfig(), STORES)
+
+
+def opened(path: Path) -> Archive:
+    return open_sources(PrepareConfig(source=(str(path),)), STORES).archives[0]
 
 
 def archive(path: Path, mode: str) -> None:
@@ -94,7 +109,7 @@ def archive(path: Path, mode: str) -> None:
 @pytest.mark.parametrize(("name", "mode"), [("films.tar", "w"), ("films.tar.gz", "w:gz"), ("films.tgz", "w:gz")])
 def test_an_archive_gives_its_films_in_its_order(tmp_path: Path, name: str, mode: str) -> None:
     archive(tmp_path / name, mode)
-    found = list(stream_archive(tmp_path / name, FilmFinder(["b.png", "a.png"], "nih")))
+    found = list(stream_archive(opened(tmp_path / name), FilmFinder(["b.png", "a.png"], "nih")))
     assert [(number, content[:12]) for number, content in found] == [(1, b"images/a.png"), (0, b"images/b.png")]
 
 
@@ -105,4 +120,4 @@ def test_a_damaged_archive_is_a_data_error(tmp_path: Path, name: str, mode: str)
     for broken in (content[: len(content) // 2], b"no archive" * 100):
         (tmp_path / name).write_bytes(broken)
         with pytest.raises(DataError, match=rf"prepare.source: '.*{name}' is damaged \(.*\); copy the archive anew"):
-            list(stream_archive(tmp_path / name, FilmFinder(["a.png", "b.png"], "nih")))
+            list(stream_archive(opened(tmp_path / name), FilmFinder(["a.png", "b.png"], "nih")))

@@ -15,7 +15,7 @@ from trainer.errors import DataError
 Encoding = Literal["raw", "jpeg", "png"]
 Pixels = npt.NDArray[np.uint8]
 
-FILM_SUFFIXES = (".png", ".jpg", ".jpeg")
+FILM_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm")
 
 LARGEST_PIXELS = 64 * 2**20
 """A film of more pixels is taken for a decompression bomb; the largest detectors give about 20 million."""
@@ -36,7 +36,7 @@ def decode(data: bytes, *, name: str, minimum_side: int) -> Pixels:
     elif data.startswith(_JPEG_START):
         image = _decode_jpeg(data, name)
     else:
-        raise bad_film(name, "is neither PNG nor JPEG" if data else "is empty")
+        raise bad_film(name, "is neither PNG, JPEG nor DICOM" if data else "is empty")
     if min(image.shape) < minimum_side:
         height, width = image.shape
         raise bad_film(name, f"has {width}x{height} pixels, a side below {minimum_side} (prepare.minimum_side)")

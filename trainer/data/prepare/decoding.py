@@ -1,11 +1,26 @@
-"""Film files to stored images: a chunk at a time, so that processes can share the work."""
+"""From film files to records of a shard: a chunk at a time, read and done in processes that share the work."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import NamedTuple
 
-from trainer.data.film.images import Encoding, decode, encode, resize
+from trainer.config import DicomConfig, StoreConfig
+from trainer.data.film.dicom import is_dicom, read_dicom
+from trainer.data.film.dicom_rules import Unwanted
+from trainer.data.film.images import Encoding, Pixels, decode, encode, resize
+from trainer.data.prepare.tasks import ShardKey
+from trainer.data.shard.example import StoredFilm
+from trainer.data.shard.manifest import Split
+from trainer.data.shard.shards import Framed, frame_film
+from trainer.data.source.sources import KEY, Place
+from trainer.data.store.opening import open_store
+from trainer.data.store.store import Store
 from trainer.errors import DataError
+
+# Of a process: enough that it need not wait for a store, few enough for the memory of as many large films.
+_READERS = 4
 
 
 class Storage(NamedTuple):
@@ -15,39 +30,107 @@ class Storage(NamedTuple):
     encoding: Encoding
     jpeg_quality: int
     minimum_side: int
+    dicom: DicomConfig
+
+
+class Work(NamedTuple):
+    """What a process is told of the work: where films are, how those stores are reached, how films are stored."""
+
+    folders: tuple[str, ...]
+    stores: StoreConfig
+    storage: Storage
 
 
 class FilmTask(NamedTuple):
-    """A film to decode: its number, its name for errors, and its file or the file's bytes."""
+    """A film to decode: its shard, its name, what is stored of it, and its file or the file's bytes."""
 
-    number: int
-    name: str
-    content: Path | bytes
-
-
-class StoredImage(NamedTuple):
-    """A film's bytes as stored, or, with none, what is wrong with it."""
-
-    number: int
-    image: bytes
-    fault: str
+    key: ShardKey
+    film: str
+    patient: str
+    labels: tuple[float, ...]
+    content: Place | bytes
 
 
-Chunk = Sequence[FilmTask]
+class DecodedFilm(NamedTuple):
+    """A film as a record, or, with none, what is wrong with it, or the rule that leaves it out."""
+
+    key: ShardKey
+    film: str
+    framed: Framed | None
+    fault: str = ""
+    rule: str = ""
 
 
-def decode_chunk(chunk: Chunk, storage: Storage) -> list[StoredImage]:
-    """Every film of the chunk, decoded, resized and encoded."""
-    return [_decode_film(task, storage) for task in chunk]
+class ShardEnd(NamedTuple):
+    """All films of a shard went before."""
+
+    key: ShardKey
 
 
-def _decode_film(task: FilmTask, storage: Storage) -> StoredImage:
+class ArchiveEnd(NamedTuple):
+    """All shards of an archive went before: its films of each set, image files that the table does not name."""
+
+    archive: int
+    films: dict[Split, int]
+    files_unlisted: int
+
+
+Step = FilmTask | ShardEnd | ArchiveEnd
+Done = DecodedFilm | ShardEnd | ArchiveEnd
+
+
+def decode_chunk(chunk: Sequence[Step], work: Work) -> list[Done]:
+    """Every film of the chunk, decoded, resized, encoded and framed; the rest as it is.
+
+    Raises DataError or StoreDown if a file cannot be read, which is no fault of a film's.
+    """
+    contents = _read_ahead([each for each in chunk if isinstance(each, FilmTask)], work)
+    return [_decode_film(each, next(contents), work) if isinstance(each, FilmTask) else each for each in chunk]
+
+
+def _decode_film(task: FilmTask, content: bytes, work: Work) -> DecodedFilm:
+    storage = work.storage
     try:
-        content = task.content if isinstance(task.content, bytes) else task.content.read_bytes()
-        image = decode(content, name=task.name, minimum_side=storage.minimum_side)
+        image = _pixels(content, task.film, storage)
     except DataError as error:
-        return StoredImage(task.number, b"", error.rule)
-    except OSError as error:
-        return StoredImage(task.number, b"", f"cannot be read ({error.strerror})")
+        return DecodedFilm(task.key, task.film, None, fault=error.rule)
+    if isinstance(image, Unwanted):
+        return DecodedFilm(task.key, task.film, None, rule=image.value)
     stored = encode(resize(image, storage.side), storage.encoding, storage.jpeg_quality)
-    return StoredImage(task.number, stored, "")
+    film = StoredFilm(
+        task.film, task.patient, task.labels, stored, storage.encoding, height=storage.side, width=storage.side
+    )
+    return DecodedFilm(task.key, task.film, frame_film(film))
+
+
+def _pixels(content: bytes, film: str, storage: Storage) -> Pixels | Unwanted:
+    if is_dicom(content):
+        return read_dicom(content, name=film, rules=storage.dicom)
+    return decode(content, name=film, minimum_side=storage.minimum_side)
+
+
+def _read_ahead(tasks: Sequence[FilmTask], work: Work) -> Iterator[bytes]:
+    waiting: deque[Future[bytes]] = deque()
+    for task in tasks:
+        waiting.append(_readers().submit(_read, task.content, work))
+        if len(waiting) > _READERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _read(content: Place | bytes, work: Work) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return _store(work.folders[content.folder], work.stores).read(content.name)
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_READERS)
+
+
+@cache
+def _store(where: str, stores: StoreConfig) -> Store:
+    """Opened once a process."""
+    return open_store(where, stores, KEY)

@@ -1,141 +1,76 @@
-"""The folder that prepare fills: what it is being filled with, and what is finished in it."""
+"""The place that prepare fills: what it is being filled with, so that nobody mixes two sets, and what exists in it."""
 
-import fcntl
-import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
-from trainer.config import PrepareConfig
-from trainer.data.shard.index import ShardIndex
-from trainer.data.shard.manifest import MANIFEST_NAME, SPLITS, ShardInfo, sha256_of
+import trainer
+from trainer.config import PrepareConfig, StoreConfig
+from trainer.data.shard.manifest import MANIFEST_NAME, SPLITS, Split, sha256_of
 from trainer.data.shard.patients import KEY_VARIABLE
-from trainer.data.shard.shards import index_path, shard_name
-from trainer.data.shard.tfrecord import is_sound
-from trainer.durable import write_durably
+from trainer.data.source.inputs import Inputs
+from trainer.data.source.objects import read_object
+from trainer.data.store.store import AlreadyThere, Store
 from trainer.errors import DataError
 from trainer.labels import LabelSet
 
 SETTINGS_NAME = "prepare.json"
 
 _FILES = ("table", "train_list", "test_list")
-_WITHOUT_EFFECT = {"destination", "processes", "on_bad_film", "on_missing_film"}
-
-
-class FinishedShard(NamedTuple):
-    """A shard that an earlier run closed, and the films in it."""
-
-    info: ShardInfo
-    films: list[str]
+_WITHOUT_EFFECT = {"destination", "processes", "on_bad_film", "on_missing_film", "workers", "worker"}
 
 
 def settings_of(
-    config: PrepareConfig, labels: LabelSet, key_fingerprint: str, films: Iterable[str], archives: Iterable[Path]
+    config: PrepareConfig, labels: LabelSet, key_fingerprint: str, inputs: Inputs, stores: StoreConfig
 ) -> dict[str, str]:
     """What the written bytes depend on, as text; of files their hashes, so that they may be moved.
 
-    Args:
-        config: the settings.
-        labels: the classes.
-        key_fingerprint: of the patients' key.
-        films: found in folders.
-        archives: told apart by name and size; reading them twice would take too long.
+    Archives are told apart by name and size, folders by the names of their films: reading them twice takes too long.
     """
     dumped = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT | set(_FILES) | {"source"})
     settings = {
         f"prepare.{name}": value if isinstance(value, str) else json.dumps(value) for name, value in dumped.items()
     }
-    settings |= {f"prepare.{name}": _file_hash(getattr(config, name)) for name in _FILES}
-    found = [*sorted(films), *(f"{archive.name} {archive.stat().st_size}" for archive in archives)]
-    settings["prepare.source"] = sha256_of("\n".join(found).encode())
-    return settings | {"data.labels": labels.name, KEY_VARIABLE: key_fingerprint}
+    for name in _FILES:
+        where = getattr(config, name)
+        settings[f"prepare.{name}"] = sha256_of(read_object(where, stores, f"prepare.{name}")) if where else ""
+    films = sorted(inputs.records[number].film for number in inputs.files)
+    archives = (f"{each.placed.name} {each.bytes}" for each in inputs.sources.archives)
+    settings["prepare.source"] = sha256_of("\n".join([*films, *archives]).encode())
+    return settings | {"data.labels": labels.name, KEY_VARIABLE: key_fingerprint, "program": trainer.__version__}
 
 
-@contextmanager
-def claimed(destination: Path, settings: Mapping[str, str]) -> Iterator[None]:
-    """Keeps the folder, for as long as it is filled, to this process and to films prepared with these settings.
+def claim(destination: Store, settings: Mapping[str, str]) -> None:
+    """Keeps the place to films prepared with these settings, by whomever: workers, copies of them, later runs.
 
-    The same settings may come back to it. Raises DataError if it holds films prepared with others, or if another
-    process is filling it.
+    Raises DataError if it holds films prepared with others, or some of unknown making.
     """
-    destination.mkdir(parents=True, exist_ok=True)
-    folder = os.open(destination, os.O_RDONLY)
+    # Looked for before the settings are, which whoever fills the place writes first.
+    foreign = [split for split in SPLITS if next(destination.entries(split), None)]
+    if foreign and not destination.exists(SETTINGS_NAME):
+        rule = f"holds {foreign[0]}/ but no {SETTINGS_NAME}, so it is not known how that was made"
+        raise DataError(destination.key, destination.where, rule, "remove it or name another place")
     try:
-        _lock(folder, destination)
-        _reserve(destination, settings)
-        yield
-    finally:
-        os.close(folder)
+        destination.create(SETTINGS_NAME, f"{json.dumps(dict(settings), indent=2)}\n".encode())
+    except AlreadyThere:
+        _refuse_other_settings(destination, settings)
 
 
-def _lock(folder: int, destination: Path) -> None:
-    """Until the descriptor is closed, by whatever ends the process."""
+def are_complete(destination: Store, splits: Iterable[Split]) -> bool:
+    """Whether all of these sets exist."""
+    return all(destination.exists(f"{split}/{MANIFEST_NAME}") for split in splits)
+
+
+def _refuse_other_settings(destination: Store, new: Mapping[str, str]) -> None:
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        rule = "is being filled by another 'cxr-train prepare'"
-        raise DataError("prepare.destination", str(destination), rule, "wait for it, or name another") from error
-
-
-def _reserve(destination: Path, settings: Mapping[str, str]) -> None:
-    path = destination / SETTINGS_NAME
-    if path.is_file():
-        _refuse_other_settings(destination, path.read_bytes(), settings)
-        return
-    for split in SPLITS:
-        if (destination / split).exists():
-            rule = f"holds {split}/ but no {SETTINGS_NAME}, so it is not known how that was made"
-            raise DataError("prepare.destination", str(destination), rule, "remove the folder or name another")
-    write_durably(path, f"{json.dumps(dict(settings), indent=2)}\n".encode())
-
-
-def is_complete(directory: Path) -> bool:
-    """Whether the set in ``directory`` exists."""
-    return (directory / MANIFEST_NAME).is_file()
-
-
-def finished_shards(directory: Path) -> list[FinishedShard]:
-    """The shards that earlier runs closed, in order. Raises DataError if one of them is damaged."""
-    finished: list[FinishedShard] = []
-    while (path := directory / shard_name(len(finished))).is_file():
-        finished.append(_read_finished(path))
-    return finished
-
-
-def _refuse_other_settings(destination: Path, earlier: bytes, new: Mapping[str, str]) -> None:
-    try:
-        old = json.loads(earlier)
+        old = json.loads(destination.read(SETTINGS_NAME))
     except ValueError as error:
         rule = f"holds a damaged {SETTINGS_NAME} ({error})"
-        raise DataError("prepare.destination", str(destination), rule, "remove the folder, or name another") from error
+        raise DataError(destination.key, destination.where, rule, "remove it, or name another place") from error
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
             raise DataError(
-                "prepare.destination",
-                str(destination),
+                destination.key,
+                destination.where,
                 f"was begun with {key} {old.get(key)!r}, which is now {new.get(key)!r}",
-                "remove the folder, name another, or use the same settings",
+                "remove it, name another place, or use the same settings",
             )
-
-
-def _file_hash(path: str) -> str:
-    return sha256_of(Path(path).read_bytes()) if Path(path).is_file() else ""
-
-
-def _read_finished(path: Path) -> FinishedShard:
-    content, index_file = path.read_bytes(), index_path(path).read_bytes()
-    index = ShardIndex(index_file)
-    records = index.records(range(len(index)))
-    if records[-1].end != len(content) or not all(is_sound(content[start:end]) for start, end in records):
-        raise DataError(str(path), len(content), "bytes are not the records of its index", "remove the folder")
-    info = ShardInfo(
-        name=path.name,
-        bytes=len(content),
-        records=len(index),
-        sha256=hashlib.sha256(content).hexdigest(),
-        index_sha256=sha256_of(index_file),
-    )
-    return FinishedShard(info, index.ids())

@@ -1,185 +1,141 @@
-"""``cxr-train prepare``: films and a catalog to sets of shards; an interrupted run goes on where it stopped."""
+"""``cxr-train prepare``: films and a catalog to sets of shards, by one worker or many; what is finished is kept."""
 
-import csv
-import io
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
-from pathlib import Path
+from itertools import chain
 
-import trainer
-from trainer.config import PrepareConfig
-from trainer.data.prepare.decoding import Chunk, FilmTask, Storage, StoredImage, decode_chunk
-from trainer.data.prepare.destination import claimed, is_complete, settings_of
-from trainer.data.prepare.film_set_writer import FilmSetWriter
+from trainer.config import PrepareConfig, StoreConfig
+from trainer.data.prepare.decoding import DecodedFilm, Step, Storage, Work, decode_chunk
+from trainer.data.prepare.destination import are_complete, claim, settings_of
+from trainer.data.prepare.filling import Filling
+from trainer.data.prepare.merging import find_finished, write_sets
+from trainer.data.prepare.parts import Part, Parts
+from trainer.data.prepare.result import PrepareResult
+from trainer.data.prepare.steps import archive_steps, chunks, folder_steps, task_maker
+from trainer.data.prepare.tasks import FolderShard, ShardKey, archive_of, archive_shards, deal, films_per_shard, share
 from trainer.data.prepare.workers import map_in_order
-from trainer.data.shard.manifest import Made, Manifest, Split, read_manifest
-from trainer.data.shard.patients import PatientHasher, hasher_from_environment
-from trainer.data.source.catalog import Assignment, Record
-from trainer.data.source.inputs import Inputs, collect, refuse_missing
-from trainer.data.store.folder import FolderStore
-from trainer.durable import write_durably
-from trainer.errors import DataError, UsageError
+from trainer.data.shard.manifest import Manifest, Split, read_manifest
+from trainer.data.shard.patients import hasher_from_environment
+from trainer.data.source.inputs import Inputs, collect
+from trainer.data.store.opening import open_store
+from trainer.errors import UsageError
 from trainer.labels import LabelSet
 
-BAD_FILMS_NAME = "bad_films.csv"
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Set by Kubernetes in the pods of an Indexed Job: the number of the pod."""
 
 # A process gets so many at a time: large beside the cost of handing them over, small beside a run.
-_FILMS_PER_CHUNK = 16
+_STEPS_PER_CHUNK = 32
 
 Progress = Callable[[int, int], None]
-"""Called with films done, those of earlier runs among them, and films in all."""
+"""Called with films done, those of earlier runs among them, and films of this worker in all."""
 
 
 @dataclass(frozen=True)
-class PrepareResult:
-    """What there is now: the manifest of each set; and what this run did for it."""
+class Share:
+    """What this worker has to do: shards of folders, and archives; and what of it is finished."""
 
-    manifests: Mapping[Split, Manifest]
-    files_unlisted: int
-    already_complete: bool
-    films_decoded: int
-    seconds: float
-
-    @property
-    def films_per_second(self) -> float:
-        """Films this run decoded and stored in a second."""
-        return self.films_decoded / self.seconds
-
-    @property
-    def films_bad(self) -> int:
-        """Films left out because they could not be decoded."""
-        return sum(each.made.films_bad for each in self.manifests.values())
-
-    @property
-    def films_missing(self) -> int:
-        """Rows of the table without a film in the sources."""
-        return sum(each.made.films_missing for each in self.manifests.values())
-
-    def summary(self) -> str:
-        """One line for a person."""
-        sets = ", ".join(f"{split} {each.films} films" for split, each in self.manifests.items())
-        left_out = f"{self.films_bad} bad, {self.films_missing} missing, {self.files_unlisted} files not in the table"
-        if self.already_complete:
-            return f"already complete: {sets} ({left_out})"
-        return f"prepared {sets} ({left_out}), {self.films_per_second:.0f} films/s"
+    shards: list[FolderShard]
+    archives: list[int]
+    finished: Mapping[ShardKey, Part]
 
 
-def prepare(config: PrepareConfig, labels: LabelSet, progress: Progress) -> PrepareResult:
+def prepare(config: PrepareConfig, stores: StoreConfig, labels: LabelSet, progress: Progress) -> PrepareResult:
     """Fills ``config.destination`` with training/, validation/ and test/, as far as the catalog has films of each.
 
-    The bytes written depend on films, table, settings and the patients' key, not on processes or interruptions.
-    Raises UsageError for a missing setting, DataError for a wrong table, source or film.
+    The bytes written depend on films, table, settings and the patients' key, not on processes, workers or
+    interruptions.
+    Raises UsageError for a missing setting, DataError for a wrong table, source or film, StoreDown.
     """
     started = time.perf_counter()
     if not config.destination:
-        raise UsageError("prepare.destination", config.destination, "is empty", "name the folder to fill")
-    destination, hasher = Path(config.destination), hasher_from_environment()
-    inputs = collect(config, labels)
-    films = [inputs.records[number].film for number in inputs.files]
-    with claimed(destination, settings_of(config, labels, hasher.fingerprint, films, inputs.archives)):
-        complete = all(is_complete(destination / split) for split in inputs.splits)
-        decoded = 0 if complete else _add_films(destination, inputs, config, labels, hasher, progress)
-    store = FolderStore(destination, "prepare.destination")
-    manifests = {split: read_manifest(store.under(split)) for split in inputs.splits}
-    return PrepareResult(manifests, inputs.finder.unlisted, complete, decoded, time.perf_counter() - started)
-
-
-def _add_films(
-    destination: Path,
-    inputs: Inputs,
-    config: PrepareConfig,
-    labels: LabelSet,
-    hasher: PatientHasher,
-    progress: Progress,
-) -> int:
-    """Writes what earlier runs have not; the number of films decoded."""
-    by_name = {record.film: record for record in inputs.records}
-    sets: Sets = {split: FilmSetWriter(destination, split, config, hasher, by_name) for split in inputs.splits}
-    finished = sum(each.films for each in sets.values())
-    faults = _fill_and_close(sets, inputs, config, progress)
-    _write_bad_films(destination, inputs, faults)
-    _write_manifests(sets, inputs, faults, config, labels)
-    return sum(each.films for each in sets.values()) - finished
-
-
-Sets = Mapping[Assignment, FilmSetWriter]
-Faults = Mapping[int, str]
-"""What is wrong with the bad films, by number."""
-
-
-def _fill_and_close(sets: Sets, inputs: Inputs, config: PrepareConfig, progress: Progress) -> Faults:
-    with ExitStack() as stack:
-        for each in sets.values():
-            stack.callback(each.abandon)
-        faults = _fill(sets, inputs, config, progress)
-        refuse_missing(inputs, config)
-        _refuse_empty(sets)
-        for each in sets.values():
-            each.close()
-    return faults
-
-
-def _fill(sets: Sets, inputs: Inputs, config: PrepareConfig, progress: Progress) -> Faults:
-    storage = Storage(config.image_size, config.encoding, config.jpeg_quality, config.minimum_side)
-    finished = frozenset(chain.from_iterable(each.finished for each in sets.values()))
-    chunks = _chunks(inputs.tasks(finished))
-    faults: dict[int, str] = {}
-    done = len(finished)
-    with closing(map_in_order(partial(decode_chunk, storage=storage), chunks, config.processes)) as results:
-        for images in results:
-            for image in images:
-                _take(image, sets, inputs.records[image.number], faults, config)
-            done += len(images)
-            progress(done, inputs.films)
-    return faults
-
-
-def _chunks(tasks: Iterator[FilmTask]) -> Iterator[Chunk]:
-    while chunk := list(islice(tasks, _FILMS_PER_CHUNK)):
-        yield chunk
-
-
-def _take(image: StoredImage, sets: Sets, record: Record, faults: dict[int, str], config: PrepareConfig) -> None:
-    """Gives a film to its set, or notes its fault. Raises DataError if a film may not be left out."""
-    if not image.fault:
-        sets[record.split].append(record, image.image)
-    elif config.on_bad_film == "skip":
-        faults[image.number] = image.fault
+        raise UsageError("prepare.destination", config.destination, "is empty", "name the folder or store to fill")
+    worker = worker_of(config)
+    destination, hasher = open_store(config.destination, stores, "prepare.destination"), hasher_from_environment()
+    inputs = collect(config, labels, stores)
+    claim(destination, settings_of(config, labels, hasher.fingerprint, inputs, stores))
+    parts = Parts(destination)
+    filling = Filling(destination, parts, skip_bad=config.on_bad_film == "skip")
+    complete = are_complete(destination, inputs.splits)
+    manifests: Mapping[Split, Manifest] = {}
+    unlisted = inputs.finder.unlisted
+    if complete:
+        manifests = {split: read_manifest(destination.under(split)) for split in inputs.splits}
     else:
-        cure = "replace the file, or set prepare.on_bad_film=skip"
-        raise DataError("prepare.source", record.film, image.fault, cure)
+        shards = deal(inputs.records, inputs.files, config)
+        own = _share(shards, inputs, parts, config, worker)
+        _fill(filling, own, inputs, Work(inputs.sources.folders, stores, _storage(config)), config, progress)
+        finished = find_finished(parts, inputs, shards, config)
+        if finished:
+            manifests = write_sets(destination, finished, inputs, config, labels, hasher)
+            unlisted += finished.files_unlisted
+    return PrepareResult(
+        manifests,
+        unlisted,
+        complete,
+        f"worker {worker} of {config.workers}",
+        filling.shards,
+        filling.stored,
+        time.perf_counter() - started,
+    )
 
 
-def _refuse_empty(sets: Sets) -> None:
-    for split, each in sets.items():
-        if not each.films:
-            rule = "would hold no film: all of its films are missing or bad"
-            raise DataError("prepare.source", split, rule, "add their folder or archive to prepare.source")
+def worker_of(config: PrepareConfig) -> int:
+    """Which of the workers this one is. Raises UsageError if there are not so many."""
+    index = config.worker if config.worker >= 0 else int(os.environ.get(INDEX_VARIABLE, "0"))
+    if index >= config.workers:
+        rule = f"is not one of 0 to {config.workers - 1}, as prepare.workers is {config.workers}"
+        raise UsageError("prepare.worker", index, rule, "count workers from 0, and give all the same prepare.workers")
+    return index
 
 
-def _write_bad_films(destination: Path, inputs: Inputs, faults: Faults) -> None:
-    path = destination / BAD_FILMS_NAME
-    path.unlink(missing_ok=True)
-    if faults:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("film", "reason"))
-        writer.writerows(sorted((inputs.records[number].film, fault) for number, fault in faults.items()))
-        write_durably(path, text.getvalue().encode())
+def _storage(config: PrepareConfig) -> Storage:
+    return Storage(config.image_size, config.encoding, config.jpeg_quality, config.minimum_side, config.dicom)
 
 
-def _write_manifests(sets: Sets, inputs: Inputs, faults: Faults, config: PrepareConfig, labels: LabelSet) -> None:
-    missing = inputs.missing()
-    for split, each in sets.items():
-        made = Made(
-            program=trainer.__version__,
-            catalog=config.catalog,
-            seed=config.seed,
-            films_bad=sum(inputs.records[number].split == split for number in faults),
-            films_missing=sum(inputs.records[number].split == split for number in missing),
-        )
-        each.write_manifest(labels, made)
+def _share(shards: list[FolderShard], inputs: Inputs, parts: Parts, config: PrepareConfig, worker: int) -> Share:
+    tasks = share([*shards, *range(len(inputs.sources.archives))], worker, config.workers)
+    own_shards = [task for task in tasks if isinstance(task, FolderShard)]
+    own_archives = [task for task in tasks if isinstance(task, int)]
+    keys = [shard.key for shard in own_shards]
+    if own_archives:
+        keys += [key for key in parts.recorded() if archive_of(key) in own_archives]
+    redo_bad = config.on_bad_film == "error"
+    finished = {key: part for key, part in parts.finished(keys).items() if not (redo_bad and part.bad)}
+    read = parts.archives(len(inputs.sources.archives)) if own_archives else {}
+    per_shard = films_per_shard(config)
+    unread = [
+        each
+        for each in own_archives
+        if each not in read or not finished.keys() >= set(archive_shards(each, read[each].films, per_shard))
+    ]
+    return Share([shard for shard in own_shards if shard.key not in finished], unread, finished)
+
+
+def _fill(filling: Filling, own: Share, inputs: Inputs, work: Work, config: PrepareConfig, progress: Progress) -> None:
+    done = sum(part.seen for part in own.finished.values())
+    total = done + sum(len(shard.films) for shard in own.shards)
+    if own.archives:
+        total += len(inputs.records) - len(inputs.files)
+    steps = chunks(_steps(own, inputs, config), _STEPS_PER_CHUNK)
+    try:
+        with closing(map_in_order(partial(decode_chunk, work=work), steps, config.processes)) as results:
+            for chunk in results:
+                for step in chunk:
+                    filling.take(step)
+                done += sum(isinstance(step, DecodedFilm) for step in chunk)
+                progress(done, max(done, total))
+    finally:
+        filling.abandon()
+
+
+def _steps(own: Share, inputs: Inputs, config: PrepareConfig) -> Iterator[Step]:
+    make = task_maker(hasher_from_environment())
+    per_shard = films_per_shard(config)
+    folders = (folder_steps(shard, inputs, make) for shard in own.shards)
+    archives = (archive_steps(each, inputs, per_shard, own.finished, make) for each in own.archives)
+    return chain.from_iterable(chain(folders, archives))

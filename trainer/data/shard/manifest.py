@@ -66,6 +66,8 @@ class Made(_Part):
     seed: int
     films_bad: Number
     films_missing: Number
+    films_skipped: dict[str, Number] = {}
+    """By the rule that left them out."""
 
 
 class Manifest(_Part):

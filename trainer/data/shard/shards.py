@@ -1,14 +1,21 @@
 """Shards, written: TFRecord files of Examples, beside each an index, so that a film is read without its neighbours."""
 
 import hashlib
-from pathlib import Path
+from contextlib import ExitStack
+from typing import NamedTuple
 
 from trainer.data.shard.example import StoredFilm, encode_example
 from trainer.data.shard.index import Row, encode_index, index_name
 from trainer.data.shard.manifest import ShardInfo, sha256_of
 from trainer.data.shard.tfrecord import HEADER_BYTES, frame
-from trainer.data.store.store import Range
-from trainer.durable import partial_name, put_in_place, write_durably
+from trainer.data.store.store import Range, Store
+
+
+class Framed(NamedTuple):
+    """A film as a record of a shard, and its row of the index as if the record stood at the start."""
+
+    record: bytes
+    row: Row
 
 
 def shard_name(number: int) -> str:
@@ -16,40 +23,46 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}.tfrecord"
 
 
-def index_path(shard: Path) -> Path:
-    """The index beside a shard."""
-    return shard.with_name(index_name(shard.name))
+def frame_film(film: StoredFilm) -> Framed:
+    """The record of a film."""
+    example = encode_example(film)
+    record, image = frame(example.data), HEADER_BYTES + example.image.offset
+    lies = Range(0, len(record)), Range(image, image + example.image.bytes)
+    return Framed(record, Row(*lies, film.labels, film.film.encode(), film.patient))
 
 
 class ShardWriter:
-    """Streams films into a shard; it gets its name, and exists, at ``close``."""
+    """Streams records into a shard; it exists, and the index beside it, at ``close``.
 
-    def __init__(self, directory: Path, name: str) -> None:
-        self._path = directory / name
-        self._file = partial_name(self._path).open("wb")
+    Args:
+        store: of the set.
+        name: of the shard.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+        self._open = ExitStack()
+        self._sink = self._open.enter_context(store.writing(name))
         self._hash = hashlib.sha256()
         self._rows: list[Row] = []
         self.bytes = 0
         """Written so far."""
 
-    def append(self, film: StoredFilm) -> None:
+    def append(self, film: Framed) -> None:
         """Adds a film as the next record."""
-        example = encode_example(film)
-        record = frame(example.data)
-        image = self.bytes + HEADER_BYTES + example.image.offset
-        lies = Range(self.bytes, self.bytes + len(record)), Range(image, image + example.image.bytes)
-        self._rows.append(Row(*lies, film.labels, film.film.encode(), film.patient))
-        self._file.write(record)
-        self._hash.update(record)
-        self.bytes += len(record)
+        row = film.row
+        self._rows.append(row._replace(record=_moved(row.record, self.bytes), image=_moved(row.image, self.bytes)))
+        self._sink.write(film.record)
+        self._hash.update(film.record)
+        self.bytes += len(film.record)
 
     def close(self) -> ShardInfo:
         """Puts the index, then the shard in place: a shard that is there is whole and has its index."""
         index = encode_index(self._rows)
-        write_durably(index_path(self._path), index)
-        put_in_place(self._file, self._path)
+        self._store.write(index_name(self._name), index)
+        self._open.close()
         return ShardInfo(
-            name=self._path.name,
+            name=self._name,
             bytes=self.bytes,
             records=len(self._rows),
             sha256=self._hash.hexdigest(),
@@ -57,6 +70,13 @@ class ShardWriter:
         )
 
     def abandon(self) -> None:
-        """Lets go of a shard that will not be closed."""
-        self._file.close()
-        partial_name(self._path).unlink()
+        """Lets go of a shard that will not be closed: nothing of it is to be seen."""
+        self._open.__exit__(_Abandoned, _Abandoned(), None)
+
+
+class _Abandoned(Exception):
+    """What a store is told, so that it drops what was written."""
+
+
+def _moved(part: Range, by: int) -> Range:
+    return Range(part.start + by, part.end + by)

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar, cast
 
 import pandas as pd
 
-from trainer.config import PrepareConfig
+from trainer.config import PrepareConfig, StoreConfig
 from trainer.data.source.table import columns_of, read_table, require_column, require_distinct, require_filled, row_name
 from trainer.errors import DataError, UsageError
 from trainer.labels import LabelSet, parse_findings, parse_mark
@@ -32,14 +31,14 @@ class Record(NamedTuple):
     split: Assignment = ""
 
 
-def read_catalog(config: PrepareConfig, labels: LabelSet) -> list[Record]:
+def read_catalog(config: PrepareConfig, labels: LabelSet, stores: StoreConfig) -> list[Record]:
     """The records of ``config.table``, in its order; splits only where the table has a column of them.
 
     Raises UsageError if no table is named, DataError that names the row or the column if the table is wrong.
     """
     if not config.table:
         raise UsageError("prepare.table", config.table, "is empty", "name the CSV file with the labels")
-    table = read_table(Path(config.table), "prepare.table")
+    table = read_table(config.table, stores, "prepare.table")
     read = {"nih": _read_nih, "chexpert": _read_chexpert, "csv": _read_csv}[config.catalog]
     records = read(table, config, labels)
     require_distinct([record.film for record in records], table.index.tolist(), "prepare.table")

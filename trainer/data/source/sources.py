@@ -1,43 +1,63 @@
-"""Where films come from: folders and tar archives, their files matched to the catalog's films."""
+"""Where films come from: folders and tar archives in any store, their files matched to the catalog's films."""
 
 import hashlib
-import os
 import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import closing
 from typing import NamedTuple
 
-from trainer.config import PrepareConfig
+from trainer.config import PrepareConfig, StoreConfig
 from trainer.data.film.images import FILM_SUFFIXES
+from trainer.data.source.objects import ObjectStream, Placed, locate, pieces
+from trainer.data.store.opening import open_store
 from trainer.errors import DataError, UsageError
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+KEY = "prepare.source"
+
+_TAR_BUFFER = 2**18
 
 # Of a CheXpert path, the patient, the study and the view; what stands before them depends on the download.
 _CHEXPERT_PARTS = 3
 
 
+class Archive(NamedTuple):
+    """A tar archive: the place as the settings name it, the object, and its bytes."""
+
+    where: str
+    placed: Placed
+    bytes: int
+
+
+class Place(NamedTuple):
+    """Where a film's file is: the number of the folder, as in Sources, and the file's name below it."""
+
+    folder: int
+    name: str
+
+
 class Sources(NamedTuple):
     """The sources by kind, each in the order of the settings."""
 
-    folders: tuple[Path, ...]
-    archives: tuple[Path, ...]
+    folders: tuple[str, ...]
+    archives: tuple[Archive, ...]
 
 
-def open_sources(config: PrepareConfig) -> Sources:
+def open_sources(config: PrepareConfig, stores: StoreConfig) -> Sources:
     """Tells folders from archives. Raises UsageError if there is no source, DataError if one is neither."""
     if not config.source:
-        raise UsageError("prepare.source", config.source, "is empty", "name folders of films or .tar archives")
+        raise UsageError(KEY, config.source, "is empty", "name folders of films or .tar archives")
     folders, archives = [], []
-    for path in map(Path, config.source):
-        if path.is_dir():
-            folders.append(path)
-        elif path.is_file() and path.name.endswith(ARCHIVE_SUFFIXES):
-            archives.append(path)
+    for where in config.source:
+        placed = locate(where, stores, KEY)
+        size = placed.store.size(placed.name) if placed.name else None
+        if size is None:
+            folders.append(where)
+        elif placed.name.endswith(ARCHIVE_SUFFIXES):
+            archives.append(Archive(where, placed, size))
         else:
-            rule = "is neither a folder nor an archive (.tar, .tar.gz, .tgz)"
-            raise DataError("prepare.source", str(path), rule, "check the path")
+            raise DataError(KEY, where, f"is a file, but no archive ({', '.join(ARCHIVE_SUFFIXES)})", "check the path")
     return Sources(tuple(folders), tuple(archives))
 
 
@@ -61,6 +81,13 @@ class FilmFinder:
         self.unlisted = 0
         """Image files seen that are no film wanted."""
 
+    def branch(self) -> "FilmFinder":
+        """A finder of the same films that knows what this one found, and goes on by itself."""
+        other = FilmFinder((), "")
+        other._exact, other._stems, other._depths = self._exact, self._stems, self._depths
+        other.found = dict(self.found)
+        return other
+
     def find(self, path: str) -> int | None:
         """The number of the film in the file at ``path``, if it is one wanted.
 
@@ -71,7 +98,7 @@ class FilmFinder:
             self.unlisted += path.lower().endswith(FILM_SUFFIXES)
         elif film in self.found:
             rule = f"is the same film as {self.found[film]!r}"
-            raise DataError("prepare.source", path, rule, "keep one file a film")
+            raise DataError(KEY, path, rule, "keep one file a film")
         else:
             self.found[film] = path
         return film
@@ -88,15 +115,20 @@ class FilmFinder:
         return None
 
 
-def find_in_folders(folders: Sequence[Path], finder: FilmFinder) -> dict[int, Path]:
-    """The file of every film in the folders and their subfolders, by the film's number."""
+def find_in_folders(folders: Sequence[str], stores: StoreConfig, finder: FilmFinder) -> dict[int, Place]:
+    """The file of every film in the folders and their subfolders, by the film's number; each is listed once.
+
+    Raises DataError if a folder holds no file at all.
+    """
     found = {}
-    for folder in folders:
-        for place, _, names in os.walk(folder):
-            for path in sorted(f"{place}/{name}" for name in names):
-                film = finder.find(path)
-                if film is not None:
-                    found[film] = Path(path)
+    for number, where in enumerate(folders):
+        names = [entry.name for entry in open_store(where, stores, KEY).entries()]
+        if not names:
+            raise DataError(KEY, where, "holds no file", "check the path")
+        for name in names:
+            film = finder.find(f"{where.rstrip('/')}/{name}")
+            if film is not None:
+                found[film] = Place(number, name)
     return found
 
 
@@ -111,13 +143,17 @@ def shuffled(films: Sequence[str], seed: int) -> list[int]:
     return sorted(range(len(films)), key=draw)
 
 
-def stream_archive(archive: Path, finder: FilmFinder) -> Iterator[tuple[int, bytes]]:
+def stream_archive(archive: Archive, finder: FilmFinder) -> Iterator[tuple[int, bytes]]:
     """Every film in the archive with its file's bytes, in the archive's order and one pass.
 
     Raises DataError if the archive is damaged or ends early.
     """
+    store, name = archive.placed
     try:
-        with tarfile.open(archive, "r|*") as tar:
+        with (
+            closing(pieces(store, name, archive.bytes)) as content,
+            tarfile.open(fileobj=ObjectStream(content), mode="r|*", bufsize=_TAR_BUFFER) as tar,
+        ):
             for member in tar:
                 film = finder.find(member.name) if member.isfile() else None
                 file = None if film is None else tar.extractfile(member)
@@ -125,7 +161,7 @@ def stream_archive(archive: Path, finder: FilmFinder) -> Iterator[tuple[int, byt
                     yield film, file.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         reason = " ".join(str(error).split())
-        raise DataError("prepare.source", str(archive), f"is damaged ({reason})", "copy the archive anew") from error
+        raise DataError(KEY, archive.where, f"is damaged ({reason})", "copy the archive anew") from error
 
 
 def _last_parts(path: str, count: int) -> str:

@@ -3,11 +3,11 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
-from trainer.config import PrepareConfig
+from trainer.config import PrepareConfig, StoreConfig
 from trainer.data.shard.manifest import SPLITS, Split
 from trainer.data.source.catalog import Assignment, Record
+from trainer.data.source.objects import read_object
 from trainer.errors import DataError, UsageError
 
 _EMPTY_CURE = {
@@ -17,7 +17,7 @@ _EMPTY_CURE = {
 }
 
 
-def assign_splits(records: Sequence[Record], config: PrepareConfig) -> list[Record]:
+def assign_splits(records: Sequence[Record], config: PrepareConfig, stores: StoreConfig) -> list[Record]:
     """The records with their sets.
 
     The table's own column decides where ``config.columns.split`` names one, else ``config.split``. The set of a
@@ -27,7 +27,7 @@ def assign_splits(records: Sequence[Record], config: PrepareConfig) -> list[Reco
     if _has_split_column(config):
         assigned = list(records)
     elif config.split == "official":
-        assigned = _by_lists(records, config)
+        assigned = _by_lists(records, config, stores)
     else:
         assigned = _by_patient(records, config)
     _refuse_divided_patients(assigned, config)
@@ -54,9 +54,9 @@ def _by_patient(records: Sequence[Record], config: PrepareConfig) -> list[Record
     return [record._replace(split=split(record)) for record in records]
 
 
-def _by_lists(records: Sequence[Record], config: PrepareConfig) -> list[Record]:
-    training = _read_list("prepare.train_list", config.train_list)
-    test = _read_list("prepare.test_list", config.test_list)
+def _by_lists(records: Sequence[Record], config: PrepareConfig, stores: StoreConfig) -> list[Record]:
+    training = _read_list("prepare.train_list", config.train_list, stores)
+    test = _read_list("prepare.test_list", config.test_list, stores)
     if both := training & test:
         rule = f"names {len(both)} films that prepare.train_list names too"
         raise DataError("prepare.test_list", config.test_list, rule, "name each film in one of the lists")
@@ -70,13 +70,11 @@ def _by_lists(records: Sequence[Record], config: PrepareConfig) -> list[Record]:
     return [record._replace(split=split(record)) for record in records]
 
 
-def _read_list(key: str, path: str) -> frozenset[str]:
+def _read_list(key: str, path: str, stores: StoreConfig) -> frozenset[str]:
     if not path:
         raise UsageError(key, path, "is empty", "name the list of films, or set prepare.split=patient")
-    if not Path(path).is_file():
-        raise DataError(key, path, "is not a file", "check the path")
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = read_object(path, stores, key).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(key, path, f"is not text ({error.reason})", "name a list of film names, one a line") from error
     return frozenset(line.strip() for line in lines) - {""}

@@ -1,36 +1,44 @@
 """A CSV file to a table of text, with errors that name the row."""
 
+import gzip
+import io
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import pandas as pd
 
+from trainer.config import StoreConfig
+from trainer.data.source.objects import read_object
 from trainer.errors import DataError
 
 _FIRST_ROW = 2
+_GZIP_START = b"\x1f\x8b"
 
 
-def read_table(path: Path, key: str) -> pd.DataFrame:
+def read_table(where: str, stores: StoreConfig, key: str) -> pd.DataFrame:
     """The cells of a .csv or .csv.gz as text, blank where empty; ``key`` is the setting that named the file.
 
     Raises DataError if the file is missing, is no CSV or has no rows.
     """
-    if not path.is_file():
-        raise DataError(key, str(path), "is not a file", "check the path")
+    content = read_object(where, stores, key)
     try:
         # Of a row that is longer than the header, pandas would drop the end with no more than a warning.
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             cells = pd.read_csv(
-                path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False, encoding="utf-8-sig"
+                io.BytesIO(gzip.decompress(content) if content.startswith(_GZIP_START) else content),
+                dtype=str,
+                keep_default_na=False,
+                skip_blank_lines=False,
+                index_col=False,
+                encoding="utf-8-sig",
             )
     except (ValueError, OSError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
         reason = " ".join(str(error).split())
-        raise DataError(key, str(path), f"cannot be read as CSV ({reason})", "correct the file") from error
+        raise DataError(key, where, f"cannot be read as CSV ({reason})", "correct the file") from error
     filled = cells[(cells != "").any(axis="columns")]
     if filled.empty:
-        raise DataError(key, str(path), "has no rows", "name a table with one row a film")
+        raise DataError(key, where, "has no rows", "name a table with one row a film")
     return filled
 
 
