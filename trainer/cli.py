@@ -13,6 +13,7 @@ from rich.console import Console
 
 from trainer import ranks as local_ranks
 from trainer import settings
+from trainer.cli_audit import add_audit_verb
 from trainer.cli_cluster import add_cluster_verbs
 from trainer.cli_films import add_film_verbs
 from trainer.config import Config
@@ -64,6 +65,7 @@ def show_config(config: File = None, set_: Set = None, debug: Debug = False) -> 
         sys.stdout.write(settings.dump(settings.load(config, set_ or [])))
 
 
+add_audit_verb(app)
 add_cluster_verbs(app)
 
 
