@@ -137,6 +137,7 @@ def _decode(header: Header, frame: Frame, high_bit: int) -> Stored:
         "number_of_frames": frame.frames,
         "pixel_keyword": "PixelData",
         "pixel_vr": header.vr("PixelData"),
+        "correct_unused_bits": False,
     }
     plugin = _DECODER.get(header.transfer_syntax, "")
     decoder = get_decoder(header.transfer_syntax)

@@ -1,6 +1,7 @@
 """The header of a DICOM file: what says what the film shows and how its pixels are stored, and nothing else."""
 
 import io
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -110,6 +111,8 @@ def read_header(data: bytes, name: str) -> Header:
     except ImportError as error:
         rule, cure = "is DICOM, which needs pydicom", "install cxr-train with the extra dicom"
         raise UsageError("film", name, rule, cure) from error
+    # Its log quotes what the header holds, as its warnings and errors do.
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
     source = io.BytesIO(data)
     with _quiet(name, "has a damaged DICOM header"):
         source.seek(_FILE_META_START)
