@@ -196,9 +196,18 @@ class LossConfig(Section):
 class CheckpointConfig(Section):
     """Where and when a run is saved."""
 
-    directory: str = Field(".runs/default", description="folder of the run: checkpoints, history, scores")
+    directory: str = Field(
+        ".runs/default", description="folder or s3://, gs://, az:// address of the run: checkpoints, history, scores"
+    )
     every_steps: int = Field(0, ge=0, description="between two checkpoints; 0: at the end of each epoch only")
     keep_last: Count = Field(2, description="checkpoints kept beside the best one")
+    keep_every_epochs: int = Field(0, ge=0, description="the end of each so many epochs is kept too; 0: not")
+    patience_seconds: Amount = Field(
+        100.0, description="at the end, a store that is down is waited for so long; below cluster.grace_seconds"
+    )
+    lease_seconds: Annotated[float, Field(gt=0.0)] = Field(
+        60.0, description="a job that gives no sign of life for so long no longer owns its directory"
+    )
     resume: Literal["auto", "never"] = Field("auto", description="auto: go on from the newest good checkpoint")
 
 

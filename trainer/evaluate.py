@@ -1,22 +1,26 @@
 """Scores a checkpoint on a prepared set: sharded over ranks, gathered once, scored once, written by rank 0."""
 
 import csv
+import io
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from trainer import history, runtime
-from trainer.checkpoint import files as checkpoint
-from trainer.checkpoint.files import Checkpoint
+from trainer import runtime
+from trainer.checkpoint import history
+from trainer.checkpoint.manifest import Mark
+from trainer.checkpoint.reading import Loaded, best, last
+from trainer.checkpoint.snapshot import Snapshot, State
 from trainer.collectives import Collectives, same_everywhere, self_test
 from trainer.config import Config, ModelConfig
 from trainer.data.film_set import FilmSet
-from trainer.durable import write_durably
+from trainer.data.store.opening import open_store
+from trainer.data.store.store import Store
 from trainer.errors import DataError
 from trainer.labels import label_set
 from trainer.metrics.bootstrap import Scores, bootstrap
@@ -27,6 +31,8 @@ from trainer.scoring import Scorer, Watch, unwatched
 from trainer.telemetry.beat import Pulse
 from trainer.topology import Topology
 
+CURVES = "curves.png"
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -34,9 +40,9 @@ class Evaluated:
 
     scores: Scores
     classes: tuple[str, ...]
-    folder: Path
-    checkpoint: Path
-    curves: Path | None
+    folder: str
+    checkpoint: str
+    curves: str | None
     training_films_per_second: float | None
 
     def facts(self) -> dict[str, str]:
@@ -44,10 +50,10 @@ class Evaluated:
         speed, curves = self.training_films_per_second, self.curves
         return {
             "training speed": f"{speed:.0f} films/s" if speed else "unknown",
-            "checkpoint": str(self.checkpoint),
-            "scores": str(self.folder / "scores.json"),
-            "score per film": str(self.folder / "films.csv"),
-            "curves": str(curves) if curves else "none: the run has no history",
+            "checkpoint": self.checkpoint,
+            "scores": f"{self.folder}/scores.json",
+            "score per film": f"{self.folder}/films.csv",
+            "curves": curves or "none: the run has no history",
         }
 
 
@@ -59,42 +65,48 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
     """
     ranks = runtime.start(config, topology, precision="float32")
     pulse = Pulse(os.environ)
-    directory = Path(config.checkpoint.directory)
-    folder, loaded = _read_by_first(config, directory, ranks)
+    store = open_store(config.checkpoint.directory, config.store, "checkpoint.directory")
+    loaded = _read_by_first(config, store, ranks)
+    state = loaded.snapshot.state
     films = open_films(config, config.evaluate.split)
     self_test(ranks)
     same_everywhere(ranks, f"{config.evaluate.split} set", films.digest.encode())
-    _refuse_other_classes(config, films, loaded.state)
-    as_trained = ModelConfig.model_validate(loaded.state.run["model"])
+    _refuse_other_classes(config, films, state)
+    as_trained = ModelConfig.model_validate(state.run["model"])
     model = network(config.model_copy(update={"model": as_trained}), films, ranks)
     if topology.is_first:
-        assign(model, loaded.model)
+        assign(model, loaded.snapshot.model)
     ranks.broadcast([each.value for each in model.variables])
     scorer = Scorer(model, ranks, channels=as_trained.channels, batch_size=config.evaluate.batch_size)
     pulse.enter("scoring")
     probabilities = scorer.scores(films, config.data, _both(watch, pulse.scored))
     scores = _score(config, films, probabilities)
-    out = directory / f"scores-{config.evaluate.split}"
-    curves = None
+    out = f"scores-{config.evaluate.split}"
+    course: Sequence[history.Row] = ()
     if topology.is_first:
-        out.mkdir(exist_ok=True)
-        _write(out, config, films, probabilities, scores, folder)
-        curves = _draw_curves(directory)
-    speed = _training_speed(directory)
-    return Evaluated(scores, films.manifest.classes, out, folder, curves, speed)
+        course = history.read(store)
+        _write(store.under(out), config, films, probabilities, scores, loaded.mark)
+        if course:
+            store.write(CURVES, draw_curves(course))
+    return Evaluated(
+        scores,
+        films.manifest.classes,
+        f"{store.where}/{out}",
+        f"{store.where}/{loaded.mark.folder}",
+        f"{store.where}/{CURVES}" if course else None,
+        _training_speed(course),
+    )
 
 
-def _read_by_first(config: Config, directory: Path, ranks: Collectives) -> tuple[Path, Checkpoint]:
-    """The checkpoint's folder and, on rank 0 alone, its arrays: a run's folder may lie on that rank's node only."""
-    found: Checkpoint | None = None
+def _read_by_first(config: Config, store: Store, ranks: Collectives) -> Loaded:
+    """The checkpoint; its arrays on rank 0 alone, because a run's folder may lie on that rank's node only."""
+    found: Loaded | None = None
     facts = b""
     if ranks.topology.is_first:
-        folder = {"best": checkpoint.best, "last": checkpoint.last}[config.evaluate.checkpoint](directory)
-        found = checkpoint.load(folder)
-        facts = json.dumps({"folder": folder.name, "state": asdict(found.state)}).encode()
+        found = {"best": best, "last": last}[config.evaluate.checkpoint](store)
+        facts = json.dumps({"mark": asdict(found.mark), "state": asdict(found.snapshot.state)}).encode()
     received = json.loads(ranks.broadcast_bytes(facts))
-    state = checkpoint.State(**received["state"])
-    return directory / received["folder"], found or Checkpoint({}, {}, state)
+    return found or Loaded(Mark(**received["mark"]), Snapshot({}, {}, State(**received["state"])))
 
 
 def _both(first: Watch, second: Watch) -> Watch:
@@ -119,49 +131,41 @@ def _score(config: Config, films: FilmSet, probabilities: npt.NDArray[np.float32
 
 
 def _write(
-    out: Path,
+    out: Store,
     config: Config,
     films: FilmSet,
     probabilities: npt.NDArray[np.float32],
     scores: Scores,
-    folder: Path,
+    mark: Mark,
 ) -> None:
     facts = {
         "split": config.evaluate.split,
         "set": films.digest,
-        "checkpoint": folder.name,
+        "checkpoint": mark.folder,
         **scores_json(scores, films.manifest.classes),
     }
-    write_durably(out / "scores.json", f"{json.dumps(facts, indent=1)}\n".encode())
-    with (out / "films.csv").open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream)
-        classes = films.manifest.classes
-        rows.writerow(["film", *(f"score {each}" for each in classes), *(f"label {each}" for each in classes)])
-        for film, given, labels in zip(films.ids(), probabilities.tolist(), films.labels().tolist(), strict=True):
-            rows.writerow(
-                [
-                    film,
-                    *(f"{each:.7g}" for each in given),
-                    *("" if math.isnan(each) else f"{each:g}" for each in labels),
-                ]
-            )
+    out.write("films.csv", _score_per_film(films, probabilities).encode())
+    out.write("scores.json", f"{json.dumps(facts, indent=1)}\n".encode())
 
 
-def _draw_curves(directory: Path) -> Path | None:
-    rows = history.read(directory)
-    if not rows:
-        return None
-    draw_curves(rows, directory / "curves.png")
-    return directory / "curves.png"
+def _score_per_film(films: FilmSet, probabilities: npt.NDArray[np.float32]) -> str:
+    stream = io.StringIO(newline="")
+    rows = csv.writer(stream)
+    classes = films.manifest.classes
+    rows.writerow(["film", *(f"score {each}" for each in classes), *(f"label {each}" for each in classes)])
+    for film, given, labels in zip(films.ids(), probabilities.tolist(), films.labels().tolist(), strict=True):
+        known = ("" if math.isnan(each) else f"{each:g}" for each in labels)
+        rows.writerow([film, *(f"{each:.7g}" for each in given), *known])
+    return stream.getvalue()
 
 
-def _training_speed(directory: Path) -> float | None:
+def _training_speed(course: Sequence[history.Row]) -> float | None:
     """Median films/s of the run's log lines."""
-    speeds = [row["films_per_second"] for row in history.read(directory) if row.get("films_per_second")]
+    speeds = [row["films_per_second"] for row in course if row.get("films_per_second")]
     return float(np.median(speeds)) if speeds else None
 
 
-def _refuse_other_classes(config: Config, films: FilmSet, state: checkpoint.State) -> None:
+def _refuse_other_classes(config: Config, films: FilmSet, state: State) -> None:
     if state.run["classes"] != list(films.manifest.classes) or state.run["image_size"] != films.manifest.image.height:
         raise DataError(
             f"data.{config.evaluate.split}",

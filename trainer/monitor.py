@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from trainer.checkpoint.files import Commit
-from trainer.history import History
+from trainer.checkpoint.history import History
+from trainer.checkpoint.writer import News
 from trainer.run import Run
 from trainer.scoring import Watch, unwatched
 from trainer.step import Measured
@@ -118,18 +118,20 @@ class Monitor:
         self._epoch_losses.clear()
         self._write("epoch", loss=training_loss, validation_auroc=mean_auroc, validation_loss=loss)
 
-    def commit(self, commit: Commit | None) -> None:
-        """After a checkpoint was committed."""
-        if commit is None:
-            return
-        self._recorder.set(catalog.CHECKPOINT_STEP, commit.step)
-        self._recorder.set(catalog.CHECKPOINT_TIMESTAMP, commit.time)
-        self._recorder.set(catalog.CHECKPOINT_SECONDS, commit.seconds)
-        self._recorder.set(catalog.CHECKPOINT_BYTES, commit.size_bytes)
+    def checkpoints(self, news: News) -> None:
+        """After each step, what the writer has to tell."""
+        record = self._recorder
+        record.set(catalog.CHECKPOINTS_PENDING, news.pending)
+        record.add(catalog.CHECKPOINT_FAILURES, news.failures)
+        for commit in news.commits[-1:]:
+            record.set(catalog.CHECKPOINT_STEP, commit.mark.step)
+            record.set(catalog.CHECKPOINT_TIMESTAMP, commit.time)
+            record.set(catalog.CHECKPOINT_SECONDS, commit.seconds)
+            record.set(catalog.CHECKPOINT_BYTES, commit.size_bytes)
 
-    def commit_failed(self) -> None:
-        """After a checkpoint could not be written."""
-        self._recorder.add(catalog.CHECKPOINT_FAILURES)
+    def history(self) -> bytes:
+        """The course of the run so far."""
+        return self._history.content() if self._history else b""
 
     def ended(self) -> None:
         """After the last checkpoint: what no longer moves is not a stall."""
@@ -175,7 +177,7 @@ class Monitor:
 
 
 def _history(run: Run) -> History:
-    return History(run.directory, resumed_step=run.state.step, resumed_epoch=run.state.epoch)
+    return History.resumed(run.store, step=run.state.step, epoch=run.state.epoch)
 
 
 def _opening(run: Run) -> str:

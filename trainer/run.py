@@ -1,8 +1,11 @@
 """What a training run holds once it is opened: films, network, optimizer, step, and the state it goes on from."""
 
-import json
 import logging
-from dataclasses import asdict, replace
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +14,44 @@ import keras
 import trainer
 from trainer.audit.ledger import Ledger, open_ledger
 from trainer.audit.record import Facts
-from trainer.checkpoint import files as checkpoint
-from trainer.checkpoint.attempt import Attempt
-from trainer.checkpoint.files import Arrays, Checkpoint, State, state_from_json
+from trainer.checkpoint.attempt import claim
+from trainer.checkpoint.lease import Lease
+from trainer.checkpoint.owner import Owner
+from trainer.checkpoint.snapshot import Arrays, Snapshot, State
 from trainer.checkpoint.writer import Writer
 from trainer.collectives import Collectives, same_everywhere, self_test, weight_hash
 from trainer.config import Config
 from trainer.data.film_set import FilmSet
 from trainer.data.plan import EpochPlan
 from trainer.data.shard.patients import refuse_shared_patients
-from trainer.errors import DataError, UsageError
+from trainer.data.store.opening import open_store
+from trainer.errors import CxrError, DataError, UsageError
 from trainer.labels import label_set
 from trainer.model.loss import positive_weights
 from trainer.model.registry import build
 from trainer.optimizer import AdamW, learning_rate
+from trainer.resume import to_go_on_from
 from trainer.scoring import Scorer
 from trainer.step import TrainingStep, arrays, parameters
 
 log = logging.getLogger("cxr_train")
 
-# A run goes on only with what decides the order of its films and the shape of its weights.
-_FIXED = ("training_set", "global_batch_size", "seed", "shuffle_window_shards", "model")
+# A writer that asks again by itself need not hang in one call while the loop goes on without it.
+_WRITER_RETRY_SECONDS = 10.0
 
 
 class Run:
     """An opened run. ``state`` is replaced as it moves; everything else stays.
 
     Raises (on opening) UsageError, DataError or SelfTestError: nothing is trained by ranks that disagree.
+
+    Args:
+        config: the whole tree.
+        ranks: this rank among the others.
+        pause: waits so many seconds for another job to leave the run; what it raises ends the wait.
     """
 
-    def __init__(self, config: Config, ranks: Collectives) -> None:
+    def __init__(self, config: Config, ranks: Collectives, pause: Callable[[float], object] = time.sleep) -> None:
         self.config, self.ranks = config, ranks
         self.slots = slots_of(config, ranks)
         self.training = open_films(config, "training")
@@ -61,9 +72,10 @@ class Run:
         self.step = TrainingStep(self.model, self.optimizer, ranks, config, _positive_weights(config, self.training))
         self.scorer = Scorer(self.model, ranks, channels=config.model.channels, batch_size=config.evaluate.batch_size)
         self._batches = self.plan(0).batches
-        self.directory = Path(config.checkpoint.directory)
+        self.store = open_store(config.checkpoint.directory, config.store, "checkpoint.directory")
         self.writer: Writer | None = None
-        self.state = self._resume()
+        self.lease: Lease | None = None
+        self.state = self._resume(pause)
         self.ledger = _ledger(config, ranks, self.state, self.slots) if config.data.audit else None
 
     def plan(self, epoch: int) -> EpochPlan:
@@ -91,9 +103,9 @@ class Run:
             global_batch_size=self.config.train.global_batch_size,
         )
 
-    def snapshot(self) -> Checkpoint:
+    def snapshot(self) -> Snapshot:
         """Copies of everything that training changes, out of the device."""
-        return Checkpoint(model_arrays(self.model), arrays(self.optimizer.state()), self.state)
+        return Snapshot(model_arrays(self.model), arrays(self.optimizer.state()), self.state)
 
     def refuse_unequal_weights(self, model: Arrays) -> str:
         """Raises SelfTestError, on every rank, if a rank's weights differ in any bit; else their hash, in short."""
@@ -101,34 +113,49 @@ class Run:
         same_everywhere(self.ranks, "weights", digest)
         return digest.hex()[:16]
 
-    def _resume(self) -> State:
+    def close(self) -> None:
+        """Lets go of the run's directory, so that another job need not wait. Nothing more is written."""
+        if self.writer:
+            self.writer.close()
+        if self.lease:
+            with suppress(CxrError):
+                # What hinders it has been told already, and the lease runs out by itself.
+                self.lease.end()
+
+    def _resume(self, pause: Callable[[float], object]) -> State:
         """Claims the run's directory (rank 0), and sets every rank to the newest good checkpoint or rank 0's start."""
         state = State(run=_facts(self.config, self.training))
         if self.ranks.topology.is_first:
-            attempt = Attempt(self.directory)
-            self.writer = Writer(self.directory, attempt, self.config.checkpoint.keep_last)
-            state = replace(self._restored(state), attempt=attempt.number)
-        received = self.ranks.broadcast_bytes(json.dumps(asdict(state)).encode())
+            attempt = self._claim(pause)
+            try:
+                state = replace(self._restored(state), attempt=attempt)
+            except BaseException:
+                self.close()
+                raise
+        received = self.ranks.broadcast_bytes(state.to_json())
         self.ranks.broadcast([each.value for each in self.model.variables])
         self.ranks.broadcast(list(self.optimizer.state().values()))
-        return state_from_json(received)
+        return State.from_json(received)
+
+    def _claim(self, pause: Callable[[float], object]) -> int:
+        """Becomes the run's one writer; the attempt's number."""
+        saved = self.config.checkpoint
+        retry_seconds = min(self.config.store.retry_seconds, _WRITER_RETRY_SECONDS)
+        impatient = self.config.store.model_copy(update={"retry_seconds": retry_seconds})
+        store = open_store(saved.directory, impatient, "checkpoint.directory")
+        attempt = claim(store, Owner.of(os.environ), saved.lease_seconds, pause=pause)
+        self.lease = Lease(attempt)
+        self.writer = Writer(store, attempt, saved)
+        return attempt.number
 
     def _restored(self, fresh: State) -> State:
-        found, skipped = checkpoint.newest(self.directory)
-        for line in skipped:
-            log.warning("skipped a checkpoint: %s", line)
+        """Sets model and optimizer to the newest good checkpoint, if there is one; where the run stands."""
+        found = to_go_on_from(self.store, self.config.checkpoint, fresh)
         if found is None:
-            _refuse_to_start_over(self.directory)
             return fresh
-        if self.config.checkpoint.resume == "never":
-            raise UsageError(
-                "checkpoint.resume", "never", f"but {self.directory} holds checkpoints", "choose another directory"
-            )
-        _refuse_other_run(found.state, fresh)
         assign(self.model, found.model)
         for name, variable in self.optimizer.state().items():
             variable.assign(found.optimizer[name])
-        log.info("resumed from step %d (epoch %d, batch %d)", found.state.step, found.state.epoch, found.state.batch)
         return replace(found.state, run=fresh.run, parent=found.state.attempt)
 
 
@@ -236,28 +263,6 @@ def _facts(config: Config, training: FilmSet) -> dict[str, Any]:
         "shuffle_window_shards": config.data.shuffle_window_shards,
         "model": config.model.model_dump(mode="json"),
     }
-
-
-def _refuse_to_start_over(directory: Path) -> None:
-    """A new start in a folder of nothing but damaged checkpoints would delete what may still be mended."""
-    if committed := [each for each in checkpoint.in_order(directory) if checkpoint.is_committed(each)]:
-        raise DataError(
-            "checkpoint.directory",
-            str(directory),
-            f"holds {len(committed)} checkpoints, and none of them is what its manifest says",
-            "restore one, or choose another directory",
-        )
-
-
-def _refuse_other_run(found: State, fresh: State) -> None:
-    for name in _FIXED:
-        if found.run.get(name) != fresh.run[name]:
-            raise DataError(
-                "checkpoint.directory",
-                fresh.run["config"]["checkpoint"]["directory"],
-                f"was begun with another {name} ({found.run.get(name)!r}, now {fresh.run[name]!r})",
-                "go on with the same, or choose another directory",
-            )
 
 
 def _positive_weights(config: Config, films: FilmSet) -> Any:

@@ -3,24 +3,22 @@
 import logging
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from trainer import runtime
-from trainer.collectives import any_rank, barrier, refuse_lost_peer
+from trainer.checkpoint.manifest import Mark
+from trainer.collectives import any_rank, refuse_lost_peer
 from trainer.config import Config
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import EpochPlan, random_key
-from trainer.errors import DataError, Stopped, StoreDown
 from trainer.labels import label_set
 from trainer.metrics.auroc import mean_over, per_class
 from trainer.monitor import Monitor
 from trainer.run import Run, model_arrays
+from trainer.saving import finish, hear, leave, save
 from trainer.scoring import Watch, mean_loss, unwatched
 from trainer.signals import Asked, asked_to_stop
 from trainer.step import Draw, Measured, read
@@ -34,7 +32,7 @@ log = logging.getLogger("cxr_train")
 class Trained:
     """What a finished run says."""
 
-    directory: Path
+    directory: str
     steps: int
     films_per_second: float
     best_auroc: float | None
@@ -44,22 +42,24 @@ def train(config: Config, topology: Topology, watch: Watch = unwatched) -> Train
     """Trains until the last epoch, an early stop, or a signal.
 
     Raises Stopped after SIGTERM or SIGINT, once the checkpoint is committed; SelfTestError if ranks differ;
-    UsageError or DataError for what is wrong from the start; PeerLost if another rank is gone.
+    UsageError or DataError for what is wrong from the start; PeerLost if another rank is gone; StoreDown if at the end
+    the last checkpoints could not be saved.
     """
     with asked_to_stop() as asked:
-        run = Run(config, runtime.start(config, topology))
-        monitor = Monitor(run, watch)
+        run = Run(config, runtime.start(config, topology), asked.pause)
         try:
+            monitor = Monitor(run, watch)
             while not _is_over(run):
                 if _train_epoch(run, monitor, asked):
-                    _leave(run, monitor)
+                    leave(run, monitor)
                 _close_epoch(run, monitor)
+            finish(run, monitor)
         except tf.errors.OpError as error:
             refuse_lost_peer(error, topology)
             raise
-        _wait_for_checkpoint(run, monitor)
-        monitor.ended()
-    return Trained(run.directory, run.state.step, monitor.films_per_second(), run.state.best_auroc)
+        finally:
+            run.close()
+    return Trained(run.store.where, run.state.step, monitor.films_per_second(), run.state.best_auroc)
 
 
 def _is_over(run: Run) -> bool:
@@ -98,7 +98,7 @@ def _train_epoch(run: Run, monitor: Monitor, asked: Asked) -> bool:
         every = run.config.checkpoint.every_steps
         # The epoch's end saves by itself.
         if every and run.state.step % every == 0 and number + 1 < plan.batches:
-            _save(run, monitor)
+            save(run, monitor)
             monitor.timer.start()
     return False
 
@@ -134,9 +134,7 @@ def _tell(run: Run, monitor: Monitor, measured: Measured, plan: EpochPlan, numbe
     films = min(whole, plan.films - number * whole)
     own = int(np.count_nonzero(batch.weights.numpy()))
     monitor.step(measured, monitor.timer.step_done(films), own)
-    if run.writer:
-        with _counting_failures(monitor):
-            monitor.commit(run.writer.finished())
+    hear(run, monitor)
 
 
 def _close_epoch(run: Run, monitor: Monitor) -> None:
@@ -154,7 +152,9 @@ def _close_epoch(run: Run, monitor: Monitor) -> None:
         monitor.epoch(dict(zip(run.classes, aurocs.tolist(), strict=True)), mean, mean_loss(scores, labels))
     else:
         monitor.epoch({}, None, None)
-    _save(run, monitor, best=improved or not run.validation, patient=True)
+    if improved or not run.validation:
+        run.state = replace(run.state, best=Mark(run.state.attempt, run.state.step).folder)
+    save(run, monitor, patient=True, last=_is_over(run))
 
 
 def _is_due(run: Run) -> bool:
@@ -180,51 +180,3 @@ def _judge(run: Run, mean_auroc: float) -> bool:
         known_best = "that is known" if best is None else f"than {best:.3f}"
         log.info("stopped early: no better mean AUROC %s in %d validations", known_best, waited)
     return improved
-
-
-def _save(run: Run, monitor: Monitor, *, best: bool = False, patient: bool = False, leaving: bool = False) -> None:
-    """Begins a checkpoint; the loop pays for the copy and for proving that the ranks' weights are equal.
-
-    With ``data.audit``, the films up to here come first: a checkpoint without them could never be audited. If the
-    store does not take them there is none, and the next one tries again; the last of a run raises StoreDown.
-    """
-    monitor.pulse.enter("saving")
-    if run.ledger and any_rank(run.ranks, not run.ledger.write(patient=patient)):
-        monitor.commit_failed()
-        error = StoreDown("data.audit", run.config.checkpoint.directory, "takes no record of films", "start again")
-        if leaving or _is_over(run):
-            raise error
-        log.warning("no checkpoint of step %d: %s", run.state.step, error)
-        return
-    snapshot = run.snapshot()
-    run.refuse_unequal_weights(snapshot.model)
-    if run.writer:
-        with _counting_failures(monitor):
-            monitor.commit(run.writer.start(snapshot, best=best))
-
-
-def _wait_for_checkpoint(run: Run, monitor: Monitor) -> None:
-    """Nobody goes on before the checkpoint is committed: a launcher may end the other ranks once one has left."""
-    if run.writer:
-        with _counting_failures(monitor):
-            monitor.commit(run.writer.wait())
-    barrier(run.ranks)
-
-
-@contextmanager
-def _counting_failures(monitor: Monitor) -> Iterator[None]:
-    try:
-        yield
-    except DataError:
-        monitor.commit_failed()
-        raise
-
-
-def _leave(run: Run, monitor: Monitor) -> None:
-    """Saves, waits until that is committed on behalf of all ranks, and raises Stopped."""
-    _save(run, monitor, patient=True, leaving=True)
-    _wait_for_checkpoint(run, monitor)
-    monitor.ended()
-    raise Stopped(
-        "signal", f"step {run.state.step}", "was the last one, its checkpoint is committed", "start again to go on"
-    )

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.heard import Heard
+from trainer.data.store.folder import FolderStore
 
 PATIENCE_SECONDS = 240.0
 """Longest wait for anything that has to happen: bounds a failure, on however busy a machine."""
@@ -51,6 +52,11 @@ class Job(Heard):
     def directory(self) -> Path:
         """Of the run: its checkpoints and history."""
         return self.folder / "run"
+
+    @property
+    def store(self) -> FolderStore:
+        """Of the run."""
+        return FolderStore(self.directory, "checkpoint.directory")
 
     def code(self, within: float = PATIENCE_SECONDS) -> int:
         """Waits for its end, and for its last word; the exit code."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.checkpoint import files as checkpoint
+from trainer.checkpoint.reading import newest
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
@@ -24,12 +24,12 @@ def test_a_gradient_that_is_not_finite_on_one_rank_is_skipped_by_all(finished) -
 
 
 def test_a_skipped_step_counts_as_a_step_but_updates_nothing(finished) -> None:
-    found, _ = checkpoint.newest(finished.directory)
+    found, _ = newest(finished.store)
     assert found
-    assert int(found.optimizer["updates"]) == found.state.step - 1
+    assert int(found.snapshot.optimizer["updates"]) == found.snapshot.state.step - 1
 
 
 def test_all_ranks_stop_early_together(finished) -> None:
-    found, _ = checkpoint.newest(finished.directory)
+    found, _ = newest(finished.store)
     assert found
-    assert (found.state.epoch, found.state.stopped_early) == (2, True)
+    assert (found.snapshot.state.epoch, found.snapshot.state.stopped_early) == (2, True)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from trainer.checkpoint import files as checkpoint
+from trainer.checkpoint.reading import newest
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
@@ -39,7 +39,7 @@ def killed(start_job, tmp_path_factory: pytest.TempPathFactory) -> Killed:
         job.hears("in the middle of step 3's checkpoint")
         job.kill()
         job.code()
-    before, _ = checkpoint.newest(folder / "run")
+        before, _ = newest(job.store)
     assert before
     with start_job("train", folder, *settings) as job:
         opening = job.hears("resumed from step")
@@ -57,7 +57,7 @@ def killed(start_job, tmp_path_factory: pytest.TempPathFactory) -> Killed:
         seconds = time.monotonic() - began
         # Horovod's own complaints, in C++, are nobody's to order.
         last_words = [line for line in job.lines[heard:] if line.startswith("rank ")]
-    return Killed(before.state.step, opening, (early, late), files, alive, last_words, code, seconds, folder)
+    return Killed(before.mark.step, opening, (early, late), files, alive, last_words, code, seconds, folder)
 
 
 def test_a_job_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before(killed: Killed) -> None:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from trainer import history
-from trainer.checkpoint import files as checkpoint
-from trainer.checkpoint.files import Checkpoint
+from trainer.checkpoint import history
+from trainer.checkpoint.reading import newest
+from trainer.checkpoint.snapshot import Snapshot, State
+from trainer.data.store.folder import FolderStore
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
@@ -27,7 +28,7 @@ class Stopped(NamedTuple):
     code: int
     left: dict[int, int]
     folder: Path
-    state: checkpoint.State
+    state: State
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +91,21 @@ def test_every_batch_holds_the_same_films_when_ranks_change(never_stopped, stopp
 
 
 def test_every_step_is_taken_once_when_ranks_change(resumed) -> None:
-    steps = [row["step"] for row in history.read(resumed(2, 1) / "run") if row["kind"] == "step"]
+    steps = [row["step"] for row in history.read(_store(resumed(2, 1))) if row["kind"] == "step"]
     assert steps == list(range(1, 39))
 
 
-def _last(folder: Path) -> Checkpoint:
-    return checkpoint.load(checkpoint.last(folder / "run"))
+def _store(folder: Path) -> FolderStore:
+    return FolderStore(folder / "run", "checkpoint.directory")
 
 
-def _bits(found: Checkpoint) -> dict[str, bytes]:
+def _last(folder: Path) -> Snapshot:
+    found, _ = newest(_store(folder))
+    assert found
+    return found.snapshot
+
+
+def _bits(found: Snapshot) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in (found.model | found.optimizer).items()}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.checkpoint import files as checkpoint
+from trainer.checkpoint.reading import newest
 
 pytestmark = [
     pytest.mark.distributed,
@@ -66,8 +66,8 @@ def test_ctrl_c_to_the_mpi_launcher_stops_all_after_a_checkpoint(start_job, tmp_
 
 
 def _all_left_after_a_checkpoint(job) -> None:
-    found, skipped = checkpoint.newest(job.directory)
+    found, skipped = newest(job.store)
     assert found
     assert not skipped
-    assert f"rank 0: signal: 'step {found.state.step}' was the last one, its checkpoint is committed" in job.said
+    assert f"rank 0: signal: 'step {found.mark.step}' was the last one, its checkpoint is committed" in job.said
     assert job.left() == {0: 143, 1: 143}

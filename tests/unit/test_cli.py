@@ -13,11 +13,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from trainer.checkpoint.attempt import Attempt
-from trainer.checkpoint.files import Checkpoint, State, commit
+from trainer.checkpoint.attempt import claim
+from trainer.checkpoint.owner import Owner, Process
+from trainer.checkpoint.snapshot import Snapshot, State
+from trainer.checkpoint.writing import commit
 from trainer.cli import app
 from trainer.config import Config
 from trainer.data.shard.shards import shard_name
+from trainer.data.store.folder import FolderStore
 from trainer.labels import label_set
 
 
@@ -138,9 +141,17 @@ def train(folder: Path, *assignments: str) -> list[str]:
 
 def train_on_damaged(folder: Path, training: str) -> list[str]:
     run = folder / "bit-rot"
-    made = commit(run, Checkpoint({"w": np.zeros(1)}, {}, State(step=1)), Attempt(run)).folder
-    (made / "model.safetensors").write_bytes(b"")
+    (run / written(run, State(step=1)) / "model.safetensors").write_bytes(b"")
     return [*train(folder, training), "--set", f"checkpoint.directory={run}"]
+
+
+def written(run: Path, state: State) -> str:
+    """A checkpoint of a job that has ended; its folder."""
+    store = FolderStore(run, "checkpoint.directory")
+    attempt = claim(store, Owner("", "", "here", Process("here", 1, 1)), 60.0)
+    done = commit(store, Snapshot({"w": np.zeros(1)}, {}, state), b"", attempt)
+    attempt.end()
+    return done.mark.folder
 
 
 def newer_manifest(small_sets: Path, folder: Path) -> Path:
@@ -161,7 +172,7 @@ def damaged_shard(small_sets: Path, folder: Path) -> Path:
 def evaluate_on_other_classes(make_set: Callable[..., Path], folder: Path) -> list[str]:
     facts = {"classes": label_set("nih15").classes, "image_size": 32, "model": {"name": "simple_cnn"}}
     run = folder / "trained"
-    commit(run, Checkpoint({"w": np.zeros(1)}, {}, State(step=1, run=facts)), Attempt(run))
+    written(run, State(step=1, run=facts))
     test = make_set(folder / "test", "test", 10, labels="nih14")
     settings = (f"checkpoint.directory={run}", f"data.test={test}", "data.labels=nih14")
     return ["evaluate", *(part for each in settings for part in ("--set", each))]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trainer.checkpoint.files import State
+from trainer.checkpoint.snapshot import State
 from trainer.collectives import SingleRank
 from trainer.config import Config
 from trainer.signals import asked_to_stop

@@ -1,13 +1,9 @@
 """How far a run is committed: what its newest checkpoint says."""
 
-import json
-import re
 from typing import NamedTuple
 
-from trainer.checkpoint.files import state_from_json
+from trainer.checkpoint.reading import newest_state
 from trainer.data.store.store import Store
-
-_FOLDER = re.compile(r"step-\d{9}")
 
 
 class Standing(NamedTuple):
@@ -21,9 +17,8 @@ class Standing(NamedTuple):
 
 def standing(store: Store) -> Standing | None:
     """Of the run in a store; None if nothing is committed."""
-    for folder in sorted(filter(_FOLDER.fullmatch, store.folders()), reverse=True):
-        if store.exists(f"{folder}/manifest.json"):
-            attempt = json.loads(store.read(f"{folder}/manifest.json"))["attempt"]
-            state = state_from_json(store.read(f"{folder}/state.json"))
-            return Standing(attempt, state.step, state.epoch, state.batch)
-    return None
+    reached = newest_state(store)
+    if reached is None:
+        return None
+    mark, state = reached
+    return Standing(mark.attempt, state.step, state.epoch, state.batch)

@@ -1,1 +1,1 @@
-"""Checkpoints: their files, the attempts that may write them, and the writer in the background."""
+"""A run's checkpoints in a store: their form, who may write them, the writer in the background, what is kept."""

@@ -1,7 +1,7 @@
 """The course of a run as a picture: loss, and validation AUROC."""
 
+import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -15,8 +15,8 @@ _BLUE, _SKY, _VERMILION, _GRAY = "#0072B2", "#56B4E9", "#D55E00", "#666666"
 _VALIDATION: Row = {"color": _VERMILION, "marker": "s", "linestyle": "--", "label": "validation"}
 
 
-def draw_curves(history: Sequence[Row], path: Path) -> None:
-    """Draw a run's history to a PNG of 1200 x 480 pixels; the same history gives the same bytes.
+def draw_curves(history: Sequence[Row]) -> bytes:
+    """A run's history as a PNG of 1200 x 480 pixels; the same history gives the same bytes.
 
     Left: training loss of steps and epochs, and validation loss, over the steps. Right: mean validation AUROC over
     the epochs, with chance at 0.5.
@@ -24,14 +24,15 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
     Args:
         history: rows with kind (``step`` or ``epoch``), step, epoch and loss; epoch rows also validation_loss and
             validation_auroc. A loss or AUROC that is absent or None is left out.
-        path: the PNG; its folder exists.
     """
     figure = Figure(figsize=(12, 4.8), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [row for row in history if row["kind"] == "epoch"]
     _draw_loss(left, [row for row in history if row["kind"] == "step"], epochs)
     _draw_auroc(right, epochs)
-    figure.savefig(path, format="png", metadata={"Software": None})
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
 
 
 def _draw_loss(axes: Axes, steps: Sequence[Row], epochs: Sequence[Row]) -> None:

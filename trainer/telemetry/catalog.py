@@ -100,7 +100,14 @@ CHECKPOINT_SECONDS = Metric(
     "cxr_train_checkpoint_seconds", "gauge", "Time from the last checkpoint's start to its commit."
 )
 CHECKPOINT_BYTES = Metric("cxr_train_checkpoint_bytes", "gauge", "Size of the last checkpoint.")
-CHECKPOINT_FAILURES = Metric("cxr_train_checkpoint_failures_total", "counter", "Checkpoints that were not committed.")
+CHECKPOINT_FAILURES = Metric(
+    "cxr_train_checkpoint_failures_total",
+    "counter",
+    "Times a checkpoint could not be committed; a store that is down is asked again.",
+)
+CHECKPOINTS_PENDING = Metric(
+    "cxr_train_checkpoints_pending", "gauge", "Checkpoints that are taken and not committed yet."
+)
 RESTARTS = Metric("cxr_train_restarts_total", "counter", "Attempts before this one.")
 WORLD_SIZE_WANTED = Metric("cxr_train_world_size_wanted", "gauge", "Ranks the job asked for.")
 WORLD_SIZE = Metric("cxr_train_world_size", "gauge", "Ranks the job has.")

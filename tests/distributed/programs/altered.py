@@ -106,30 +106,31 @@ def nan_gradient() -> None:
 
 def slow_checkpoint() -> None:
     """Writing a checkpoint takes longer than the two seconds that mpirun leaves ranks once one has ended."""
-    from trainer.checkpoint import files as checkpoint
+    from trainer.checkpoint import writing
 
-    save = checkpoint.save_file
+    write = writing.write_arrays
 
-    def save_slowly(arrays: Any, file: Path) -> None:
+    def write_slowly(store: Any, name: str, arrays: Any) -> Any:
         time.sleep(2.5)
-        save(arrays, file)
+        return write(store, name, arrays)
 
-    checkpoint.save_file = save_slowly
+    writing.write_arrays = write_slowly
 
 
 def endless_checkpoint() -> None:
     """Writing the checkpoint of step 3 says so in the middle and never ends."""
-    from trainer.checkpoint import files as checkpoint
+    from trainer.checkpoint import writing
 
-    save = checkpoint.save_file
+    write = writing.write_arrays
 
-    def save_or_hang(arrays: Any, file: Path) -> None:
-        save(arrays, file)
-        if file.parent.name.startswith("step-000000003"):
+    def write_or_hang(store: Any, name: str, arrays: Any) -> Any:
+        written = write(store, name, arrays)
+        if name.startswith("step-000000003"):
             sys.stderr.write("in the middle of step 3's checkpoint\n")
             threading.Event().wait()
+        return written
 
-    checkpoint.save_file = save_or_hang
+    writing.write_arrays = write_or_hang
 
 
 ALTERATIONS: dict[str, Callable[[], None]] = {

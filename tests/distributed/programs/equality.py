@@ -15,11 +15,13 @@ import numpy as np
 import tensorflow as tf
 from altered import know_small_network
 
-from trainer import collectives, history, settings
+from trainer import collectives, settings
+from trainer.checkpoint import history
 from trainer.collectives import Collectives, SingleRank
 from trainer.config import Config
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import random_key
+from trainer.data.store.folder import FolderStore
 from trainer.ranks import launch_gloo
 from trainer.run import Run
 from trainer.step import Draw, Sums, TrainingStep, read
@@ -44,12 +46,13 @@ def compute(films: str, folder: Path) -> dict[str, Any]:
     topology = from_environment(os.environ)
     curve = tree(films, folder / "curve", "small", "float64")
     train(curve, topology)
+    opened_run = FolderStore(folder / "curve", "checkpoint.directory")
     ranks = collectives.start(topology, curve.collectives)
     synchronised = opened(tree(films, folder / "gradients", "small", "float64"), ranks)
     without_norm = opened(tree(films, folder / "whole", "simple_cnn", "float64"), ranks)
     narrow = opened(tree(films, folder / "narrow", "small", "float32"), ranks)
     return {
-        "losses": [row["loss"] for row in history.read(folder / "curve") if row["kind"] == "step"],
+        "losses": [row["loss"] for row in history.read(opened_run) if row["kind"] == "step"],
         "gradients": {
             name: {each: from_four_sides(value) for each, value in averaged(synchronised, batch).items()}
             for name, batch in (("full", FULL), ("filled up", FILLED_UP))

@@ -10,13 +10,16 @@ import numpy as np
 from trainer.audit.examine import Report, audit
 from trainer.audit.ledger import Ledger, open_ledger
 from trainer.audit.record import Facts
-from trainer.checkpoint import files
-from trainer.checkpoint.attempt import Attempt
-from trainer.checkpoint.files import Checkpoint, State
+from trainer.checkpoint.attempt import Attempt, claim
+from trainer.checkpoint.owner import Owner, Process
+from trainer.checkpoint.reading import newest
+from trainer.checkpoint.snapshot import Snapshot, State
+from trainer.checkpoint.writing import commit
 from trainer.config import Config
 from trainer.data.film_set import FilmSet
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import EpochPlan
+from trainer.data.store.folder import FolderStore
 from trainer.topology import Topology
 
 BATCH_SIZE, EPOCHS = 12, 2
@@ -44,12 +47,12 @@ class Job:
     def __init__(self, training: Path, directory: Path, reader: Reader = training_batches) -> None:
         sections = {"data": {"training": str(training)}, "checkpoint": {"directory": str(directory)}}
         self.config = Config.model_validate(sections | {"train": {"global_batch_size": BATCH_SIZE, "epochs": EPOCHS}})
-        self._directory, self._reader = directory, reader
+        self._run, self._reader = FolderStore(directory, "checkpoint.directory"), reader
 
     def start(self, start: Start) -> None:
         """Goes on from the newest checkpoint until the last epoch's end, or the start's."""
         films = FilmSet(Path(self.config.data.training), "data.training")
-        attempt = Attempt(self._directory)
+        attempt = claim(self._run, _OWNER, lease_seconds=60.0)
         state = self._resumed(films, attempt.number)
         ledgers = [open_ledger(self.config, _facts(state, Topology(rank, start.ranks))) for rank in range(start.ranks)]
         first, last = state.step, state.step + start.steps
@@ -88,15 +91,16 @@ class Job:
         for ledger in ledgers[:written]:
             assert ledger.write()
         if death == "after the commit":
-            files.commit(self._directory, Checkpoint(_SMALL, _SMALL, state), attempt)
+            commit(self._run, Snapshot(_SMALL, _SMALL, state), b"", attempt)
 
     def _resumed(self, films: FilmSet, attempt: int) -> State:
-        found, _ = files.newest(self._directory)
+        found, _ = newest(self._run)
         if found is None:
             return State(attempt=attempt, run={"training_set": films.digest})
-        return replace(found.state, attempt=attempt, parent=found.state.attempt)
+        return replace(found.snapshot.state, attempt=attempt, parent=found.mark.attempt)
 
 
+_OWNER = Owner("films/job", "films/release", "node", Process("another machine", 1, 1))
 _SMALL = {"a": np.zeros(1, np.float32)}
 
 

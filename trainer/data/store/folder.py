@@ -1,17 +1,20 @@
 """A store in a folder: an object is a file, written under a hidden name, synced and renamed into place."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from trainer.data.store.names import checked
 from trainer.data.store.store import AlreadyThere, Entry, NotThere, Range, Sink, Store
 from trainer.durable import sync
-from trainer.errors import DataError
+from trainer.errors import CxrError, DataError, StoreDown
 
 _COPY_BYTES = 2**20
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN}
+"""A full disk, or a share that is away: worth another try, once somebody has made room or it is back."""
 
 
 class FolderStore(Store):
@@ -107,6 +110,13 @@ class FolderStore(Store):
             except OSError as error:
                 raise self._failed(name, error) from error
 
+    def sweep(self, start: str) -> None:
+        """Deletes hidden files, and the folders that are empty then."""
+        for folder in self._folder.glob(f"{start}*"):
+            for partial in folder.glob("**/.*.partial"):
+                partial.unlink(missing_ok=True)
+            self._remove_empty(folder)
+
     @contextmanager
     def _opened(self, name: str) -> Iterator[BinaryIO]:
         try:
@@ -129,7 +139,8 @@ class FolderStore(Store):
         except OSError as error:
             raise self._failed(name, error) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
 
     def _files(self, prefix: str) -> Iterator[Path]:
         start = self._folder / checked(prefix) if prefix else self._folder
@@ -151,6 +162,7 @@ class FolderStore(Store):
         file.flush()
         os.fsync(file.fileno())
 
-    def _failed(self, name: str, error: OSError) -> DataError:
+    def _failed(self, name: str, error: OSError) -> CxrError:
+        kind = StoreDown if error.errno in _PASSING else DataError
         reason = error.strerror or str(error)
-        return DataError(self.key, str(self.path(name)), f"cannot be used ({reason})", "free, mount or correct it")
+        return kind(self.key, str(self.path(name)), f"cannot be used ({reason})", "free, mount or correct it")

@@ -110,6 +110,9 @@ class Store(ABC):
     def delete(self, names: Iterable[str]) -> None:
         """Deletes objects; those that are not there are no error."""
 
+    def sweep(self, start: str) -> None:  # noqa: B027 - most stores show nothing before it is whole
+        """Deletes what killed writers left half-written under names that begin with ``start``; nobody else writes."""
+
     def exists(self, name: str) -> bool:
         """Whether there is an object of that name."""
         return self.size(name) is not None
