@@ -1,15 +1,14 @@
 """Single films of a set as they are stored: by the index of their shard and ranged reads, never whole shards."""
 
-import io
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.data.film.images import decode_stored
+from trainer.data.shard.index import ShardIndex, index_name
 from trainer.data.shard.manifest import Manifest, sha256_of
-from trainer.data.store.store import Range, Store
+from trainer.data.store.store import Store
 from trainer.errors import DataError
 
 
@@ -22,26 +21,20 @@ class StoredFilms:
 
     def name(self, shard: int, record: int) -> str:
         """The film's name, as in the catalog."""
-        return self._part(shard, record, "id").decode()
+        return self._index(shard).ids([record])[0]
 
     def pixels(self, shard: int, record: int) -> npt.NDArray[np.uint8]:
         """The film as the network gets it, uint8 [height, width]."""
         image = self._manifest.image
+        (stored,) = self._store.read_ranges(self._manifest.shards[shard].name, self._index(shard).images([record]))
         out = np.empty((image.height, image.width), dtype=np.uint8)
-        decode_stored(memoryview(self._part(shard, record, "image")), image.encoding, out)
+        decode_stored(memoryview(stored), image.encoding, out)
         return out
 
-    def _part(self, shard: int, record: int, field: str) -> bytes:
-        row = self._index(shard)[record]
-        start = int(row[f"{field}_offset"])
-        wanted = Range(start, start + int(row[f"{field}_bytes"]))
-        return self._store.read_ranges(self._manifest.shards[shard].name, [wanted])[0]
-
-    def _read_index(self, shard: int) -> npt.NDArray[Any]:
+    def _read_index(self, shard: int) -> ShardIndex:
         info = self._manifest.shards[shard]
-        name = f"{info.name}.index.npy"
+        name = index_name(info.name)
         content = self._store.read(name)
         if sha256_of(content) != info.index_sha256:
             raise DataError(self._store.key, name, "is not what the manifest says", "copy the set anew")
-        index: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-        return index
+        return ShardIndex(content)
