@@ -30,6 +30,12 @@
   {{- if not $prepare.destination -}}
     {{- fail "prepare.enabled is true, but training.prepare.destination is empty: name the folder to fill, such as --set training.prepare.destination=/data/nih" -}}
   {{- end -}}
+  {{- if ne (int ($prepare.workers | default .Values.prepare.workers)) (int .Values.prepare.workers) -}}
+    {{- fail (printf "training.prepare.workers is %d, but the Job has %d pods: set prepare.workers, which sets both" (int $prepare.workers) (int .Values.prepare.workers)) -}}
+  {{- end -}}
+  {{- if ge (int (dig "worker" -1 $prepare)) 0 -}}
+    {{- fail (printf "training.prepare.worker is %d, but each pod of the Job has a number of its own: leave it out" (int $prepare.worker)) -}}
+  {{- end -}}
   {{- if not (or $claim .Values.extraVolumeMounts (contains "://" $prepare.destination)) -}}
     {{- fail (printf "training.prepare.destination is '%s', which ends with the pod that fills it: set data.existingClaim to a volume claim that can be written" $prepare.destination) -}}
   {{- end -}}

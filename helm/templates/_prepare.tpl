@@ -3,9 +3,9 @@
 {{/* The part of the trainer's settings that it reads: what else changes makes no new Job. */}}
 {{- define "cxr-train.prepare.settings" -}}
 {{- $tree := include "cxr-train.training" . | fromYaml -}}
-{{- $read := dict "prepare" $tree.prepare "data" (dict "labels" (dig "data" "labels" "nih15" $tree)) -}}
+{{- $prepare := set ($tree.prepare | default dict) "workers" (int .Values.prepare.workers) -}}
+{{- $read := dict "prepare" $prepare "data" (dict "labels" (dig "data" "labels" "nih15" $tree)) -}}
 {{- with $tree.store }}{{ $_ := set $read "store" . }}{{ end -}}
-{{- if gt (int .Values.prepare.workers) 1 }}{{ $_ := set $read.prepare "workers" (int .Values.prepare.workers) }}{{ end -}}
 {{- toYaml $read -}}
 {{- end -}}
 

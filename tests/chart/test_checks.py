@@ -60,6 +60,26 @@ def test_without_a_cluster_everything_renders(render: Any) -> None:
             "ends with the pod that fills it: set data.existingClaim",
         ),
         (
+            {
+                "prepare": {"enabled": True, "workers": 2},
+                "training": {
+                    "data": {"training": "s3://a/training"},
+                    "prepare": {"destination": "s3://a", "workers": 3},
+                },
+            },
+            "training.prepare.workers is 3, but the Job has 2 pods: set prepare.workers",
+        ),
+        (
+            {
+                "prepare": {"enabled": True},
+                "training": {
+                    "data": {"training": "s3://a/training"},
+                    "prepare": {"destination": "s3://a", "worker": 0},
+                },
+            },
+            "training.prepare.worker is 0, but each pod of the Job has a number of its own",
+        ),
+        (
             {"training": {"checkpoint": {"directory": "runs/a"}}},
             "training.checkpoint.directory is 'runs/a'.*start it with /",
         ),

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
+from trainer import settings as trainers
+
 Tree = dict[str, Any]
 
 PREPARED: Tree = {
@@ -353,7 +355,7 @@ def test_many_pods_share_the_films_to_prepare(render: Any) -> None:
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
     assert (spec["backoffLimitPerIndex"], spec["maxFailedIndexes"], "backoffLimit" in spec) == (5, 0, False)
     settings = yaml.safe_load(release.one("ConfigMap", release.one("Job")["metadata"]["name"])["data"]["config.yaml"])
-    assert settings["prepare"]["workers"] == 3
+    assert trainers.validate(settings).prepare.workers == 3
 
 
 def test_an_older_cluster_counts_the_pods_that_were_lost_together(render: Any) -> None:

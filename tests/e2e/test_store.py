@@ -66,7 +66,8 @@ def _values(bucket: Bucket) -> dict[str, Any]:
     """The preset, with this bucket for its own, and small enough for two cores."""
     place = f"{bucket.address}/set"
     training = {
-        "prepare": {**bucket.prepare_settings(), **SMALL["training"]["prepare"]},
+        # About 45 films a shard.
+        "prepare": {**bucket.prepare_settings(), **SMALL["training"]["prepare"], "shard_mebibytes": 0.1},
         "data": {**{name: f"{place}/{name}" for name in ("training", "validation", "test")}, "audit": True},
         "checkpoint": {"directory": f"{bucket.address}/runs/chest", "every_steps": 20},
         "train": {"epochs": 30, "validate_every_epochs": 10},
