@@ -17,6 +17,7 @@ demo: env
 
 test: env lint
 	$(RUN)/pytest tests/unit -n 2
+	$(RUN)/pytest tests/faults -n 2
 	$(RUN)/pytest tests/chart -n 2
 	$(RUN)/pytest tests/distributed
 

@@ -38,9 +38,14 @@ class StoreConfig(Section):
     endpoint: str = Field("", description="URL of an S3-compatible server; empty: AWS_ENDPOINT_URL, else AWS's own")
     region: str = Field("", description="of the bucket; empty: AWS_REGION or AWS_DEFAULT_REGION, else us-east-1")
     path_style: bool = Field(True, description="bucket in the path of an S3 URL; false: in the host name")
-    timeout_seconds: Annotated[float, Field(gt=0.0)] = Field(60.0, description="of one request")
+    timeout_seconds: Annotated[float, Field(gt=0.0)] = Field(
+        60.0, description="a request without progress for so long is given up, and made again"
+    )
     connect_timeout_seconds: Annotated[float, Field(gt=0.0)] = Field(5.0, description="of one connection")
     retry_seconds: Amount = Field(180.0, description="a store that does not answer is asked again for so long")
+    slowest_kilobytes_per_second: Annotated[float, Field(gt=0.0)] = Field(
+        100.0, description="an upload that is slower than this is taken to have stalled"
+    )
 
 
 class ColumnsConfig(Section):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import obstore
+from obstore.exceptions import PreconditionError
 
 from trainer.data.store.causes import DamagedError
 from trainer.data.store.connection import Connection
@@ -31,7 +32,9 @@ class Body:
         self._connection, self._name, self._what, self._part = connection, name, what, part
         self._patience = connection.patience(what)
         self._chunks: list[bytes] = []
-        self._done, self._tag, self._end = 0, "", 0 if part is None else part.end
+        self._done, self._furthest = 0, 0
+        self._end = 0 if part is None else part.end
+        self._object: tuple[object, ...] = ()
 
     def read(self) -> bytes:
         """All of it. Raises NotThere; DataError if the object ends before the range does."""
@@ -41,12 +44,16 @@ class Body:
         return b"".join(self._chunks)
 
     def _go_on(self, bucket: Bucket) -> None:
-        result = obstore.get(bucket, self._name, options=self._options())
+        try:
+            result = obstore.get(bucket, self._name, options=self._options())
+        except PreconditionError as error:
+            self._forget()
+            raise DamagedError("is being replaced") from error
         self._check(result)
         for chunk in result.stream(_CHUNK_BYTES):
             self._chunks.append(chunk)
             self._done += len(chunk)
-            self._patience.progressed()
+            self._progressed()
         if self._start + self._done != self._end:
             missing = self._end - self._start - self._done
             self._forget()
@@ -60,21 +67,28 @@ class Body:
         options: GetOptions = {}
         if self._part or self._done:
             options["range"] = (self._start + self._done, self._end)
-        if self._done and self._tag:
+        if self._done and self._object[0]:
             # The rest of another object would be no rest.
-            options["if_match"] = self._tag
+            options["if_match"] = str(self._object[0])
         return options
 
     def _check(self, result: "GetResult") -> None:
         meta = result.meta
-        if self._part is None and not self._done:
-            self._end = meta["size"]
-        if self._done and meta["e_tag"] != self._tag:
+        same = (meta["e_tag"], meta["last_modified"], meta["size"])
+        if self._done and same != self._object:
             self._forget()
             raise DamagedError("is being replaced")
+        if self._part is None:
+            self._end = meta["size"]
         if self._end > meta["size"]:
             raise DataError(self._connection.key, self._what, f"ends before byte {self._end}", "copy it anew")
-        self._tag = meta["e_tag"] or ""
+        self._object = same
+
+    def _progressed(self) -> None:
+        # To read once more what was read before is none: an object that is replaced for ever is given up.
+        if self._done > self._furthest:
+            self._furthest = self._done
+            self._patience.progressed()
 
     def _forget(self) -> None:
         self._chunks.clear()

@@ -48,7 +48,7 @@ _REFUSALS = {
     "AuthenticationFailed": ("is refused: the key or token is wrong", "correct the credentials in the environment"),
     "AccessDenied": (
         "is refused to these credentials",
-        "grant them read, write, list and delete on it; for an object that is missing, list is what S3 wants",
+        "grant them read, write, list and delete on it (without list, S3 refuses what is not there, too)",
     ),
     "NoSuchBucket": ("has a bucket that does not exist", f"create it, correct its name, or {_ENDPOINT}"),
     "RequestTimeTooSkewed": ("is refused: this machine's clock is wrong", "set the clock (NTP)"),
@@ -84,11 +84,14 @@ _BUSY = (
     "ConditionalRequestConflict",
     "Throttling",
     "TooManyRequests",
+    "BadDigest",
+    "IncompleteBody",
+    "XAmzContentSHA256Mismatch",
 )
 _BUSY_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
-def judge(error: BaseError | FileNotFoundError | DamagedError | ValueError) -> Verdict:
+def judge(error: BaseError | FileNotFoundError | DamagedError) -> Verdict:
     """What a failure of the library means. Never repeats the server's answer, which may hold parts of a signature."""
     text = str(error)
     code, status = _found(r"<Code>(\w+)</Code>", text), int(_found(r"status code: (\d+)", text) or 0)
@@ -104,24 +107,25 @@ def judge(error: BaseError | FileNotFoundError | DamagedError | ValueError) -> V
         return Verdict(Cause.CHANGED, "is being replaced", "wait for the writer to end")
     if refusal := _refusal(code, status, text):
         return Verdict(Cause.REFUSED, *refusal)
+    if code == "NoSuchUpload":
+        return Verdict(Cause.NOT_THERE, "has lost its parts while it was written", "write it again")
     if isinstance(error, FileNotFoundError) or status == 404:
         return Verdict(Cause.NOT_THERE, "is not there", "check the name")
-    return _without_code(error, status, text)
+    return _without_code(code, status, text)
 
 
 def _refusal(code: str, status: int, text: str) -> tuple[str, str] | None:
-    if code in _ELSEWHERE or status == 301:
+    if code in _ELSEWHERE or status == 301 or "Received redirect without LOCATION" in text:
         region = _found(r"<Region>([\w-]+)</Region>", text)
         cure = f"set store.region (AWS_REGION) to {region or 'that of the bucket'}"
         return "has a bucket in another region", cure
     return _REFUSALS.get(_SAME.get(code, code))
 
 
-def _without_code(error: Exception, status: int, text: str) -> Verdict:
+def _without_code(code: str, status: int, text: str) -> Verdict:
     if status in (401, 403):
         return Verdict(Cause.REFUSED, *_REFUSALS["AccessDenied"])
     if status:
-        code = _found(r"<Code>(\w+)</Code>", text)
         rule = f"gets the answer {status} {code}".rstrip()
         return Verdict(Cause.REFUSED, rule, f"see the server's documentation, or {_ENDPOINT}")
     if re.search(r"169\.254\.|metadata\.google|/metadata/identity", text):
@@ -132,7 +136,9 @@ def _without_code(error: Exception, status: int, text: str) -> Verdict:
             f"{_ENDPOINT}: http:// where the server has no certificate; a private authority is named by AWS_CA_BUNDLE"
         )
         return Verdict(Cause.REFUSED, f"has a server that cannot be trusted over https ({found})", cure)
-    if isinstance(error, ValueError) or "kind: " not in text:
+    if re.search(r"Got invalid [\w ]*response", text):
+        return Verdict(Cause.AGAIN, "sends a damaged answer", "")
+    if "kind: " not in text:
         return Verdict(Cause.REFUSED, f"cannot be used ({_first(text)})", "correct the settings or the environment")
     return Verdict(Cause.AGAIN, f"does not answer ({_transport(text)})", "")
 

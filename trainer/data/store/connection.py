@@ -18,6 +18,8 @@ from trainer.errors import DataError, StoreDown
 
 Answer = TypeVar("Answer")
 
+ERRORS = (BaseError, FileNotFoundError, DamagedError)
+
 REQUESTS = 8
 """Side by side, of one connection."""
 
@@ -61,7 +63,7 @@ class Connection:
             buckets = self._buckets
             try:
                 answer = request(buckets.patient if patient else buckets.once)
-            except (BaseError, FileNotFoundError, DamagedError) as error:
+            except ERRORS as error:
                 verdict = judge(error)
             else:
                 self._seen = True
@@ -82,9 +84,10 @@ class Connection:
         buckets = self._buckets
         try:
             return request(buckets.patient)
-        except (BaseError, FileNotFoundError) as error:
+        except ERRORS as error:
             verdict = judge(error)
-        if verdict.cause is Cause.EXPIRED and self._renew(buckets):
+        if verdict.cause is Cause.EXPIRED:
+            self._renew(buckets)
             raise StoreDown(self.key, what, verdict.rule, "they have been read anew: write it again")
         if verdict.cause is Cause.AGAIN:
             raise StoreDown(self.key, what, verdict.rule, CURE)
@@ -106,9 +109,8 @@ class Connection:
     def _connect(self) -> Buckets:
         return Buckets(*(connect(self._place, self._config, patient=each) for each in (False, True)))
 
-    def _renew(self, buckets: Buckets) -> bool:
-        """Reads the credentials anew, unless another thread has; whether anything has changed."""
+    def _renew(self, buckets: Buckets) -> None:
+        """Reads the credentials anew, unless another thread has."""
         with self._connected:
             if self._buckets is buckets:
                 self._buckets = self._connect()
-            return self._buckets.once != buckets.once

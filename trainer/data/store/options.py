@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 Bucket = S3Store | GCSStore | AzureStore
 
+PART_BYTES = 5 * 2**20
+"""Of a large object; the least that S3 takes, and at most 10,000 of them make an object: 52 GB."""
+
+PARTS = 4
+"""On their way side by side."""
+
 _WHOLE_REQUEST = timedelta(days=1)
 """A large object over a slow line takes as long as it takes: what counts is progress."""
 
@@ -34,11 +40,14 @@ def connect(place: Place, config: StoreConfig, *, patient: bool) -> Bucket:
     Args:
         place: the bucket.
         config: how it is reached.
-        patient: whether the library itself asks again for ``config.retry_seconds``.
+        patient: whether the library itself asks again for ``config.retry_seconds``: for objects that go in parts.
 
     Raises UsageError for a wrong ``store.endpoint``.
     """
-    options: dict[str, Any] = {"client_options": _client(place, config), "retry_config": _retry(config, patient)}
+    options: dict[str, Any] = {
+        "client_options": _client(place, config, patient),
+        "retry_config": _retry(config, patient),
+    }
     if place.scheme == "s3":
         return S3Store(place.bucket, config=s3_options(place, config, os.environ), **options)
     return (GCSStore if place.scheme == "gs" else AzureStore)(place.bucket, **options)
@@ -77,10 +86,10 @@ def _with_bucket(endpoint: str, bucket: str) -> str:
     return f"{scheme}://{bucket}.{rest}"
 
 
-def _client(place: Place, config: StoreConfig) -> "ClientConfig":
+def _client(place: Place, config: StoreConfig, patient: bool) -> "ClientConfig":
     options: ClientConfig = {
         "timeout": _WHOLE_REQUEST,
-        "read_timeout": timedelta(seconds=config.timeout_seconds),
+        "read_timeout": timedelta(seconds=_patience_seconds(config, uploads=patient)),
         "connect_timeout": timedelta(seconds=config.connect_timeout_seconds),
         # Whoever writes http:// means it.
         "allow_http": True,
@@ -93,6 +102,12 @@ def _client(place: Place, config: StoreConfig) -> "ClientConfig":
         except OSError as error:
             raise UsageError("AWS_CA_BUNDLE", bundle, f"cannot be read ({error.strerror})", "correct it") from error
     return options
+
+
+def _patience_seconds(config: StoreConfig, *, uploads: bool) -> float:
+    """Without a byte from the server, which says nothing while it takes parts: to the library, no progress."""
+    uploading = PART_BYTES * PARTS / (1000 * config.slowest_kilobytes_per_second) if uploads else 0.0
+    return config.timeout_seconds + uploading
 
 
 def _retry(config: StoreConfig, patient: bool) -> "RetryConfig":

@@ -1,6 +1,5 @@
 """A store in a bucket of S3, Google Cloud Storage or Azure."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +9,18 @@ import obstore
 
 from trainer.data.store.bodies import Body
 from trainer.data.store.connection import Connection
+from trainer.data.store.marks import Mark
 from trainer.data.store.names import checked, is_hidden
-from trainer.data.store.options import Bucket
+from trainer.data.store.options import PART_BYTES, PARTS, Bucket
 from trainer.data.store.place import Place
-from trainer.data.store.sinks import PART_BYTES, PARTS, PartsSink
-from trainer.data.store.store import AlreadyThere, Entry, NotThere, Range, Sink, Store
+from trainer.data.store.sinks import PartsSink
+from trainer.data.store.store import Entry, NotThere, Range, Sink, Store
 from trainer.errors import DataError
 
 if TYPE_CHECKING:
     from obstore import ListStream, ObjectMeta
 
 Answer = TypeVar("Answer")
-
-_WRITER = "cxr-train-writer"
-"""Metadata of an object that was created: who has won is asked of it after an answer that was lost."""
 
 _DELETED_AT_ONCE, _LISTED_AT_ONCE = 1000, 1000
 
@@ -89,25 +86,22 @@ class RemoteStore(Store):
         return sorted(self._below(each) for each in result["common_prefixes"])
 
     def write(self, name: str, content: bytes) -> None:
-        """One request, repeated as it is."""
-        self._ask(name, lambda bucket: obstore.put(bucket, self._name(name), content, use_multipart=False))
+        """One request; in parts where it is large."""
+        self._put(name, content, len(content))
 
     def create(self, name: str, content: bytes) -> None:
-        """One request with If-None-Match, marked, so that a repeated one knows its own object."""
-        mark = os.urandom(16).hex()
+        """One request with If-None-Match; marked, so that a repeated one knows its own object."""
+        mark = Mark(self._connection, self._name(name), self._what(name))
 
         def put(bucket: Bucket) -> None:
-            obstore.put(bucket, self._name(name), content, mode="create", attributes={_WRITER: mark})
+            obstore.put(bucket, self._name(name), content, mode="create", attributes=mark.attributes)
 
-        try:
+        with mark.settles():
             self._ask(name, put)
-        except AlreadyThere:
-            if self._mark(name) != mark:
-                raise
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Sink]:
-        """Sent in parts of 8 MiB while the block runs; of two writers, the last to end wins, whole."""
+        """Sent in parts while the block runs; of two writers, the last to end wins, whole."""
         sink = PartsSink(self._connection, self._name(name), self._what(name))
         try:
             yield sink
@@ -117,18 +111,24 @@ class RemoteStore(Store):
         sink.close()
 
     def upload(self, name: str, file: Path) -> None:
-        """Parts of 8 MiB, some at a time."""
-
-        def put(bucket: Bucket) -> None:
-            obstore.put(bucket, self._name(name), file, chunk_size=PART_BYTES, max_concurrency=PARTS)
-
-        self._connection.ask(self._what(name), put, patient=True)
+        """One request; in parts where it is large."""
+        self._put(name, file, file.stat().st_size)
 
     def delete(self, names: Iterable[str]) -> None:
         """In bulk, where the server can."""
         keys = [self._name(name) for name in names]
         for start in range(0, len(keys), _DELETED_AT_ONCE):
             self._delete(keys[start : start + _DELETED_AT_ONCE])
+
+    def _put(self, name: str, content: bytes | Path, size: int) -> None:
+        mark = Mark(self._connection, self._name(name), self._what(name))
+        key, marked = self._name(name), mark.attributes
+
+        def put(bucket: Bucket) -> None:
+            obstore.put(bucket, key, content, chunk_size=PART_BYTES, max_concurrency=PARTS, attributes=marked)
+
+        with mark.settles():
+            self._connection.ask(self._what(name), put, patient=size > PART_BYTES)
 
     def _delete(self, keys: list[str]) -> None:
         try:
@@ -137,12 +137,6 @@ class RemoteStore(Store):
             # Google's and Azure's word for one that is gone, which says nothing of the others.
             for key in keys if len(keys) > 1 else []:
                 self._delete([key])
-
-    def _mark(self, name: str) -> str | None:
-        def head(bucket: Bucket) -> str | None:
-            return obstore.get(bucket, self._name(name), options={"head": True}).attributes.get(_WRITER)
-
-        return self._ask(name, head)
 
     def _listed(self, below: str) -> "Iterator[ObjectMeta]":
         """Goes on after the last name that came, where a listing breaks off."""

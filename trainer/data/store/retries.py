@@ -50,11 +50,12 @@ class Patience:
 
     def pause(self, verdict: Verdict) -> None:
         """Waits before another try. Raises StoreDown where there was no progress for too long."""
-        pause = self._draw() * min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** min(self._tries, 30))
-        if self._clock() - self._since + pause > self._seconds:
-            rule = f"{verdict.rule}, asked for {self._seconds:g} s"
-            raise StoreDown(self._key, self._what, rule, CURE)
+        left = self._since + self._seconds - self._clock()
+        if left <= 0:
+            raise StoreDown(self._key, self._what, f"{verdict.rule}, asked for {self._seconds:g} s", CURE)
         if not self._tries:
             log.info("%s %s; asking again for up to %g s", self._what, verdict.rule, self._seconds)
+        pause = self._draw() * min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** min(self._tries, 30))
         self._tries += 1
-        self._sleep(pause)
+        # The last try comes at the very end.
+        self._sleep(min(pause, left))

@@ -7,13 +7,8 @@ from collections.abc import Iterator
 import obstore
 
 from trainer.data.store.connection import Connection
-from trainer.data.store.options import Bucket
-
-PART_BYTES = 8 * 2**20
-"""At most 10,000 of them make an object of S3: 80 GB."""
-
-PARTS = 4
-"""On their way side by side; with as many more in the queue, the memory that an object takes."""
+from trainer.data.store.marks import Mark
+from trainer.data.store.options import PART_BYTES, PARTS, Bucket
 
 
 class _Abandoned(Exception):
@@ -31,7 +26,9 @@ class PartsSink:
 
     def __init__(self, connection: Connection, name: str, what: str) -> None:
         self._connection, self._name, self._what = connection, name, what
+        self._mark = Mark(connection, name, what)
         self._part = bytearray()
+        # With as many on their way, 40 MiB are what an object takes of memory, however large it is.
         self._parts: queue.Queue[bytes | type[_Abandoned] | None] = queue.Queue(PARTS)
         self._failure: BaseException | None = None
         self._sender: threading.Thread | None = None
@@ -90,7 +87,8 @@ class PartsSink:
 
     def _run(self) -> None:
         try:
-            self._connection.ask_once(self._what, self._put)
+            with self._mark.settles():
+                self._connection.ask_once(self._what, self._put)
         except _Abandoned:
             pass
         except BaseException as failure:
@@ -100,7 +98,8 @@ class PartsSink:
         obstore.put(bucket, self._name, content, use_multipart=False)
 
     def _put(self, bucket: Bucket) -> None:
-        obstore.put(bucket, self._name, self._taken(), chunk_size=PART_BYTES, max_concurrency=PARTS)
+        marked = self._mark.attributes
+        obstore.put(bucket, self._name, self._taken(), chunk_size=PART_BYTES, max_concurrency=PARTS, attributes=marked)
 
     def _taken(self) -> Iterator[bytes]:
         while (part := self._parts.get()) is not None:

@@ -1,0 +1,132 @@
+"""The faults themselves: each is done to an exchange, and ``first`` bounds how often."""
+
+import threading
+from collections.abc import Callable
+
+from tests.faults.proxy import Answer, Exchange, Fault, Request, well
+
+Matches = Callable[[Request], bool]
+
+
+def any_request(request: Request) -> bool:
+    return bool(request)
+
+
+def reads(request: Request) -> bool:
+    """Of objects, not of listings."""
+    return request.method == "GET" and "list-type" not in request.path
+
+
+def writes(request: Request) -> bool:
+    return request.method in ("PUT", "POST")
+
+
+def first(count: int, fault: Fault, matches: Matches = any_request) -> Fault:
+    """The fault for the first so many requests that match; no fault after."""
+    left, counting = [count], threading.Lock()
+
+    def done(exchange: Exchange) -> None:
+        with counting:
+            struck = left[0] > 0 and matches(exchange.request)
+            left[0] -= struck
+        (fault if struck else well)(exchange)
+
+    return done
+
+
+def always(fault: Fault, matches: Matches = any_request) -> Fault:
+    """The fault for every request that matches."""
+
+    def done(exchange: Exchange) -> None:
+        (fault if matches(exchange.request) else well)(exchange)
+
+    return done
+
+
+def reset(exchange: Exchange) -> None:
+    """Before any answer."""
+    exchange.reset()
+
+
+def answer_lost(exchange: Exchange) -> None:
+    """The server has done it; the client never hears so."""
+    exchange.forward()
+    exchange.reset()
+
+
+def reset_after(count: int) -> Fault:
+    """In mid-body."""
+
+    def done(exchange: Exchange) -> None:
+        exchange.send(exchange.forward(), upto=count)
+        exchange.reset()
+
+    return done
+
+
+def cut_after(count: int) -> Fault:
+    """The body ends too soon, as a proxy that gives up ends it."""
+
+    def done(exchange: Exchange) -> None:
+        exchange.send(exchange.forward(), upto=count)
+        exchange.close()
+
+    return done
+
+
+def shortened_by(count: int) -> Fault:
+    """The body ends too soon, and its head says so too."""
+
+    def done(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        body = answer.body[: max(0, len(answer.body) - count)]
+        exchange.send(Answer(answer.status, [], body)._replace(headers=_without_length(answer)))
+
+    return done
+
+
+def stalled_after(count: int) -> Fault:
+    """In mid-body, for as long as the test lasts."""
+
+    def done(exchange: Exchange) -> None:
+        exchange.send(exchange.forward(), upto=count)
+        exchange.stall()
+
+    return done
+
+
+def stalled(exchange: Exchange) -> None:
+    """Before any answer."""
+    exchange.stall()
+
+
+def slow(bytes_per_second: float) -> Fault:
+    """Every byte comes, in its time."""
+
+    def done(exchange: Exchange) -> None:
+        exchange.send(exchange.forward(), bytes_per_second=bytes_per_second)
+
+    return done
+
+
+def altered(exchange: Exchange) -> None:
+    """One byte of the body is another."""
+    answer = exchange.forward()
+    middle = len(answer.body) // 2
+    body = answer.body[:middle] + bytes([answer.body[middle] ^ 1]) + answer.body[middle + 1 :] if answer.body else b""
+    exchange.send(answer._replace(body=body))
+
+
+def says(status: int, code: str, more: str = "") -> Fault:
+    """The server's own word, as S3 writes it; a HEAD request gets none."""
+
+    def done(exchange: Exchange) -> None:
+        body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>.</Message>{more}</Error>'.encode()
+        head = exchange.request.method == "HEAD"
+        exchange.send(Answer(status, [("Content-Type", "application/xml")], b"" if head else body))
+
+    return done
+
+
+def _without_length(answer: Answer) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
