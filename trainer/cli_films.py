@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from trainer import settings
 from trainer.console import Debug, File, LogFormat, Set, console, errors_in_one_line, say, start_logs
@@ -13,6 +14,7 @@ def add_film_verbs(app: typer.Typer) -> None:
     """Makes them verbs of ``cxr-train``."""
     app.command()(phantom)
     app.command()(prepare)
+    app.command()(inspect)
 
 
 def phantom(
@@ -43,3 +45,34 @@ def prepare(config: File = None, set_: Set = None, debug: Debug = False, log_for
         with Progress("preparing", total=None, unit="films", console=console()) as bar:
             result = run(tree.prepare, tree.store, label_set(tree.data.labels), bar.reach)
         say(result.summary())
+
+
+def inspect(
+    where: Annotated[str, typer.Argument(help="a prepared set, or the destination above it; folder or s3://...")],
+    config: File = None,
+    set_: Set = None,
+    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="read everything, compare all hashes")] = True,
+    sheet: Annotated[Path | None, typer.Option("--sheet", help="PNG that gets random films and their labels")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of the films on the sheet")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Shows what prepared sets hold, and verifies them; exit 3 if a file is damaged."""
+    from trainer.data.inspection.sets import find_sets
+    from trainer.data.inspection.sheet import contact_sheet
+    from trainer.data.inspection.verifying import verify as run
+    from trainer.data.store.opening import open_store
+    from trainer.durable import write_durably
+    from trainer.report.sets import classes_table, facts_table
+    from trainer.telemetry.logs import Progress
+
+    with errors_in_one_line(debug):
+        sets = find_sets(open_store(where, settings.load(config, set_ or []).store, "inspect"))
+        for table in (facts_table(sets), classes_table(sets)):
+            Console().print(table)
+        if sheet:
+            write_durably(sheet, contact_sheet(sets, seed))
+            say(f"wrote {sheet}")
+        if verify:
+            with Progress("verifying", total=None, unit="MiB", console=console()) as bar:
+                run(sets, lambda done, total: bar.reach(done >> 20, total >> 20))
+            say(f"verified {sum(len(each.manifest.shards) for each in sets)} shards: all as their manifests say")

@@ -1,0 +1,65 @@
+"""What prepared sets hold, as tables for people: one column a set."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.table import Table
+
+from trainer.data.inspection.sets import PreparedSet
+
+_MEBIBYTE = 2**20
+
+
+def facts_table(sets: Sequence[PreparedSet]) -> Table:
+    """Counts, sizes, and how each set was made."""
+    table = _with_columns("", sets)
+    for name, fact in _FACTS.items():
+        table.add_row(name, *(fact(each) for each in sets))
+    return table
+
+
+def classes_table(sets: Sequence[PreparedSet]) -> Table:
+    """Films with each class, and their part of those where it is known."""
+    table = _with_columns("class", sets)
+    for name in sets[0].manifest.classes:
+        table.add_row(name, *(_cell(each, name) for each in sets))
+    return table
+
+
+_FACTS: Mapping[str, Callable[[PreparedSet], str]] = {
+    "films": lambda each: f"{each.manifest.films:,}",
+    "patients": lambda each: f"{each.manifest.patients:,}",
+    "labels": lambda each: each.manifest.labels,
+    "stored as": lambda each: (
+        f"{each.manifest.image.width}x{each.manifest.image.height} {each.manifest.image.encoding}"
+    ),
+    "shards": lambda each: f"{len(each.manifest.shards):,}",
+    "size": lambda each: f"{each.bytes / _MEBIBYTE:,.1f} MiB",
+    "left out: bad": lambda each: f"{each.manifest.made.films_bad:,}",
+    "left out: missing": lambda each: f"{each.manifest.made.films_missing:,}",
+    "left out: by rule": lambda each: _rules(each),
+    "made by": lambda each: f"cxr-train {each.manifest.made.program}",
+    "catalog, seed": lambda each: f"{each.manifest.made.catalog}, {each.manifest.made.seed}",
+    "patients' key": lambda each: each.manifest.patients_file.key_fingerprint,
+}
+
+
+def _rules(each: PreparedSet) -> str:
+    skipped = each.manifest.made.films_skipped
+    return ", ".join(f"{count:,} {rule}" for rule, count in skipped.items()) or "0"
+
+
+def _cell(each: PreparedSet, name: str) -> str:
+    counts = each.manifest.counts.get(name)
+    if counts is None:
+        return "-"
+    part = "" if counts.prevalence is None else f" ({counts.prevalence:.1%})"
+    unknown = f", {counts.unknown:,} unknown" if counts.unknown else ""
+    return f"{counts.positive:,}{part}{unknown}"
+
+
+def _with_columns(first: str, sets: Sequence[PreparedSet]) -> Table:
+    table = Table()
+    table.add_column(first, no_wrap=True)
+    for each in sets:
+        table.add_column(each.manifest.split, justify="right")
+    return table
