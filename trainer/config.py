@@ -19,16 +19,27 @@ class Section(BaseModel):
     )
 
 
+class CacheConfig(Section):
+    """Where shards of an object store are kept on a node; its ranks share them. A local folder needs no cache."""
+
+    directory: str = Field("", description="folder on a disk of the node; empty: one of the user's in $TMPDIR")
+    gibibytes: Annotated[float, Field(gt=0.0)] = Field(
+        100.0, description="most that it holds; what the plan needs last goes first"
+    )
+    fetches: Count = Field(4, description="shards fetched side by side, by each rank")
+
+
 class DataConfig(Section):
     """The prepared films a run reads."""
 
     labels: str = Field("nih15", description="label set: nih15 (with No Finding), nih14 or chexpert14")
-    training: str = Field("", description="folder of the prepared training set (holds manifest.json)")
-    validation: str = Field("", description="folder of the prepared validation set; empty: no validation")
-    test: str = Field("", description="folder of the prepared test set")
+    training: str = Field("", description="prepared training set (holds manifest.json): a folder or s3://bucket/prefix")
+    validation: str = Field("", description="prepared validation set, likewise; empty: no validation")
+    test: str = Field("", description="prepared test set, likewise")
     shuffle_window_shards: Count = Field(8, description="films are shuffled within this many shards")
     prefetch_batches: Count = Field(4, description="batches read ahead of the step")
     reader_threads: Count = Field(1, description="batches gathered side by side; more than 1 pays for jpeg and png")
+    cache: CacheConfig = CacheConfig()
     audit: bool = Field(False, description="keep a record of the films of every step, for 'cxr-train audit'")
 
 

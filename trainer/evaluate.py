@@ -68,7 +68,7 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
     store = open_store(config.checkpoint.directory, config.store, "checkpoint.directory")
     loaded = _read_by_first(config, store, ranks)
     state = loaded.snapshot.state
-    films = open_films(config, config.evaluate.split)
+    films = open_films(config, config.evaluate.split, topology)
     self_test(ranks)
     same_everywhere(ranks, f"{config.evaluate.split} set", films.digest.encode())
     _refuse_other_classes(config, films, state)

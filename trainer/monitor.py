@@ -11,6 +11,7 @@ import numpy as np
 
 from trainer.checkpoint.history import History
 from trainer.checkpoint.writer import News
+from trainer.data.cache.tally import Event
 from trainer.run import Run
 from trainer.scoring import Watch, unwatched
 from trainer.step import Measured
@@ -21,6 +22,18 @@ from trainer.telemetry.logs import duration, progress_line
 from trainer.telemetry.step_timer import Phases, StepTime, StepTimer
 
 log = logging.getLogger("cxr_train")
+
+
+_CACHE: dict[Event, catalog.Metric] = {
+    "hits": catalog.CACHE_HITS,
+    "misses": catalog.CACHE_MISSES,
+    "fetched_bytes": catalog.CACHE_FETCHED_BYTES,
+    "direct_films": catalog.CACHE_DIRECT_FILMS,
+    "corrupt": catalog.CACHE_CORRUPT,
+    "evictions": catalog.CACHE_EVICTIONS,
+    "failures": catalog.CACHE_FAILURES,
+    "wait_seconds": catalog.CACHE_WAIT_SECONDS,
+}
 
 
 class Monitor:
@@ -86,6 +99,8 @@ class Monitor:
     def progress(self, done: int = 0, total: int = 0) -> None:
         """After whatever shows that the run is alive: a step, or a batch of validation."""
         self._recorder.set(catalog.LAST_PROGRESS_TIMESTAMP, time.time())
+        for event, amount in self._run.tally.taken().items():
+            self._recorder.add(_CACHE[event], amount)
         if total:
             self.pulse.scored(done, total)
 

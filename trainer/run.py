@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -21,6 +20,7 @@ from trainer.checkpoint.snapshot import Arrays, Snapshot, State
 from trainer.checkpoint.writer import Writer
 from trainer.collectives import Collectives, same_everywhere, self_test, weight_hash
 from trainer.config import Config
+from trainer.data.cache.tally import Tally, Tell, untold
 from trainer.data.film_set import FilmSet
 from trainer.data.plan import EpochPlan
 from trainer.data.shard.patients import refuse_shared_patients
@@ -33,6 +33,7 @@ from trainer.optimizer import AdamW, learning_rate
 from trainer.resume import to_go_on_from
 from trainer.scoring import Scorer
 from trainer.step import TrainingStep, arrays, parameters
+from trainer.topology import Topology
 
 log = logging.getLogger("cxr_train")
 
@@ -54,8 +55,11 @@ class Run:
     def __init__(self, config: Config, ranks: Collectives, pause: Callable[[float], object] = time.sleep) -> None:
         self.config, self.ranks = config, ranks
         self.slots = slots_of(config, ranks)
-        self.training = open_films(config, "training")
-        self.validation = open_films(config, "validation") if config.data.validation else None
+        self.tally = Tally()
+        self.training = open_films(config, "training", ranks.topology, self.tally.add)
+        self.validation = (
+            open_films(config, "validation", ranks.topology, self.tally.add) if config.data.validation else None
+        )
         if self.validation:
             _refuse_other_size(self.training, self.validation)
             _refuse_shared_patients(self.training, self.validation)
@@ -114,7 +118,9 @@ class Run:
         return digest.hex()[:16]
 
     def close(self) -> None:
-        """Lets go of the run's directory, so that another job need not wait. Nothing more is written."""
+        """Reads no more films, and lets go of the run's directory, so that another job need not wait."""
+        for each in filter(None, (self.training, self.validation)):
+            each.close()
         if self.writer:
             self.writer.close()
         if self.lease:
@@ -172,13 +178,17 @@ def slots_of(config: Config, ranks: Collectives) -> range:
     return slots
 
 
-def open_films(config: Config, split: str) -> FilmSet:
-    """The prepared set that ``data.<split>`` names; its label set must be ``data.labels``."""
+def open_films(config: Config, split: str, topology: Topology, tell: Tell = untold) -> FilmSet:
+    """The prepared set that ``data.<split>`` names; its label set must be ``data.labels``.
+
+    ``tell`` counts what happens to the node's cache.
+    """
     key = f"data.{split}"
     directory = getattr(config.data, split)
     if not directory:
         raise UsageError(key, directory, "is empty", f"set {key} to a prepared folder, <destination>/{split}")
-    films = FilmSet(Path(directory), key)
+    store = open_store(directory, config.store, key)
+    films = FilmSet.open(store, config.data.cache, ranks_on_node=topology.local_size, tell=tell)
     wanted = label_set(config.data.labels)
     if (films.manifest.labels, tuple(films.manifest.classes)) != (wanted.name, wanted.classes):
         raise DataError(

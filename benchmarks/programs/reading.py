@@ -19,6 +19,7 @@ from trainer.config import DataConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.pipeline import training_batches
 from trainer.data.plan import EpochPlan
+from trainer.data.store.folder import FolderStore
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -33,7 +34,7 @@ class Reader:
     def __init__(self, given: Settings) -> None:
         self._batch, side = given["batch"], given["image_size"]
         self._shape = (given["films"], side, side)
-        self._set = FilmSet(film_set(*self._shape[:2], given["encoding"]), "benchmark")
+        self._set = FilmSet.open(FolderStore(film_set(*self._shape[:2], given["encoding"]), "benchmark"))
         records = self._set.records_per_shard
         self._plan = EpochPlan(records, seed=0, epoch=0, global_batch_size=self._batch, window_shards=8)
         self._slots = range(self._batch)

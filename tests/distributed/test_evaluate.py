@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from trainer.data.film_set import FilmSet
+from trainer.data.store.folder import FolderStore
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
@@ -48,7 +49,7 @@ def test_auroc_is_that_of_one_rank(evaluated) -> None:
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_films_are_listed_in_the_order_of_the_set(evaluated, small_sets: Path, ranks: int) -> None:
-    assert evaluated[ranks].films == FilmSet(small_sets / "validation", "data.validation").ids()
+    assert evaluated[ranks].films == FilmSet.open(FolderStore(small_sets / "validation", "data.validation")).ids()
 
 
 def _read(folder: Path) -> Evaluated:

@@ -15,6 +15,7 @@ from trainer.collectives import SingleRank
 from trainer.config import DataConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.plan import scoring_batch
+from trainer.data.store.folder import FolderStore
 from trainer.scoring import Scorer, in_order, mean_loss
 from trainer.topology import Topology
 
@@ -46,7 +47,7 @@ def test_a_score_that_is_sure_and_right_has_no_loss() -> None:
 
 @pytest.fixture(scope="module")
 def films(small_sets: Path) -> FilmSet:
-    return FilmSet(small_sets / "validation", "data.validation")
+    return FilmSet.open(FolderStore(small_sets / "validation", "data.validation"))
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from trainer.config import DataConfig
+from trainer.data.cache.ahead import Needs
 from trainer.data.evidence import Evidence, evidence
 from trainer.data.film_set import Arrays, FilmSet
-from trainer.data.plan import EpochPlan, Slots, scoring_batch
+from trainer.data.plan import EpochPlan, Need, Slots, scoring_batch, scoring_needs
 
 
 class Batch(NamedTuple):
@@ -37,18 +38,28 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Batches ``first_batch`` and on of an epoch, for this rank's run of slots. Raises DataError on a damaged set."""
     wanted = range(first_batch, plan.batches)
-    return _batches(films, wanted, lambda batch: plan.slots(batch, slots), config, delivered)
+
+    def needs() -> tuple[list[Need], list[Need]]:
+        return plan.needs(slots, first_batch), plan.next_epoch().needs(slots)
+
+    return _batches(films, wanted, lambda batch: plan.slots(batch, slots), needs, config, delivered)
 
 
 def scoring_batches(films: FilmSet, batches: range, *, batch_size: int, config: DataConfig) -> Iterator[Batch]:
     """Whole batches of a scoring pass. Raises DataError on a damaged set."""
-    return _batches(films, batches, lambda batch: scoring_batch(films.records_per_shard, batch, batch_size), config)
+    records = films.records_per_shard
+
+    def needs() -> tuple[list[Need], list[Need]]:
+        return scoring_needs(records, batches, batch_size), []
+
+    return _batches(films, batches, lambda batch: scoring_batch(records, batch, batch_size), needs, config)
 
 
 def _batches(
     films: FilmSet,
     batches: range,
     slots: Callable[[int], Slots],
+    needs: Needs,
     config: DataConfig,
     delivered: Delivered | None = None,
 ) -> Iterator[Batch]:
@@ -58,22 +69,26 @@ def _batches(
         arrays = films.gather(slots(number))
         return _on_device(arrays), evidence(arrays) if delivered else None
 
-    def handed_over(batch: Batch, found: Evidence | None) -> Batch:
+    def next_one() -> Batch:
+        number, reading = ahead.popleft()
+        batch, found = reading.result()
+        passed(number)
         if delivered and found:
             delivered(found)
         return batch
 
     readers = ThreadPoolExecutor(config.reader_threads, thread_name_prefix="reader")
-    ahead: deque[Future[tuple[Batch, Evidence | None]]] = deque()
-    try:
-        for number in batches:
-            ahead.append(readers.submit(read, number))
-            if len(ahead) > config.prefetch_batches:
-                yield handed_over(*ahead.popleft().result())
-        while ahead:
-            yield handed_over(*ahead.popleft().result())
-    finally:
-        readers.shutdown(cancel_futures=True)
+    ahead: deque[tuple[int, Future[tuple[Batch, Evidence | None]]]] = deque()
+    with films.reading(needs) as passed:
+        try:
+            for number in batches:
+                ahead.append((number, readers.submit(read, number)))
+                if len(ahead) > config.prefetch_batches:
+                    yield next_one()
+            while ahead:
+                yield next_one()
+        finally:
+            readers.shutdown(cancel_futures=True)
 
 
 def _on_device(arrays: Arrays) -> Batch:

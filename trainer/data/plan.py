@@ -6,9 +6,10 @@ a rank takes a contiguous run of slots, so it needs only the shards that its lan
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,14 @@ class Slots:
     def places(self) -> tuple[list[int], list[int]]:
         """Shards and records as Python's integers, which index lists faster than numpy's."""
         return self.shard.tolist(), self.record.tolist()
+
+
+class Need(NamedTuple):
+    """A shard that a reader needs: in which batch it does so first, and in which last."""
+
+    shard: int
+    first: int
+    last: int
 
 
 class EpochPlan:
@@ -63,6 +72,38 @@ class EpochPlan:
         shard, record = self._locate(position)
         return Slots(shard, record, real.astype(np.float32))
 
+    def needs(self, wanted: range, first_batch: int = 0) -> list[Need]:
+        """The shards that the run of slots needs from batch ``first_batch`` on, in the order of their first use."""
+        firsts, lasts = dict[int, int](), dict[int, int]()
+        starts = self._lanes[wanted.start : wanted.stop + 1]
+        for window, shards in self._shards_of(int(starts[0]), int(starts[-1])):
+            positions = window + np.arange(len(shards))
+            batches = positions - starts[np.searchsorted(starts, positions, side="right") - 1]
+            later = batches >= first_batch
+            _note(shards[later], batches[later], firsts, lasts)
+        # Films that are repeated to fill a batch.
+        for batch in range(max(first_batch, self.films // (len(self._lanes) - 1)), self.batches):
+            _note(self.slots(batch, wanted).shard, np.int64(batch), firsts, lasts)
+        return sorted((Need(shard, first, lasts[shard]) for shard, first in firsts.items()), key=lambda each: each[1:])
+
+    def next_epoch(self) -> "EpochPlan":
+        """The plan of the epoch after this."""
+        return EpochPlan(
+            self._records.tolist(),
+            seed=self._seed,
+            epoch=self._epoch + 1,
+            global_batch_size=len(self._lanes) - 1,
+            window_shards=len(self._windows[0]),
+        )
+
+    def _shards_of(self, start: int, stop: int) -> Iterator[tuple[int, Integers]]:
+        """Runs of the epoch's order from position ``start`` to ``stop``: where each begins, and its films' shards."""
+        for window, begin in enumerate(self._window_starts[:-1].tolist()):
+            end = int(self._window_starts[window + 1])
+            if begin < stop and start < end:
+                first, last = max(start, begin), min(stop, end)
+                yield first, self._shuffled_window(window)[first - begin : last - begin] >> _RECORD_BITS
+
     def _locate(self, positions: Integers) -> tuple[Integers, Integers]:
         windows = np.searchsorted(self._window_starts, positions, side="right") - 1
         within = positions - self._window_starts[windows]
@@ -90,6 +131,30 @@ def scoring_batch(records_per_shard: Sequence[int], batch: int, batch_size: int)
     shard = np.searchsorted(ends, films, side="right")
     start = np.concatenate([[0], ends])[shard]
     return Slots(shard, films - start, weight)
+
+
+def scoring_needs(records_per_shard: Sequence[int], batches: range, batch_size: int) -> list[Need]:
+    """The shards that these batches of a scoring pass need, in the order of their first use."""
+    ends = np.cumsum(np.asarray(records_per_shard, dtype=np.int64))
+    starts = np.asarray(batches, dtype=np.int64) * batch_size
+    last_films = np.minimum(starts + batch_size, ends[-1]) - 1
+    first_shards = np.searchsorted(ends, np.minimum(starts, ends[-1] - 1), side="right")
+    last_shards = np.searchsorted(ends, last_films, side="right")
+    firsts, lasts = dict[int, int](), dict[int, int]()
+    for batch, first, last in zip(batches, first_shards.tolist(), last_shards.tolist(), strict=True):
+        for shard in range(first, last + 1):
+            firsts.setdefault(shard, batch)
+            lasts[shard] = batch
+    return [Need(shard, first, lasts[shard]) for shard, first in firsts.items()]
+
+
+def _note(shards: Integers, batches: "Integers | np.int64", firsts: dict[int, int], lasts: dict[int, int]) -> None:
+    """Takes the films of ``shards`` in ``batches`` into the first and the last batch of each shard."""
+    batches = np.broadcast_to(batches, shards.shape)
+    for shard in np.unique(shards).tolist():
+        found = batches[shards == shard]
+        firsts[shard] = min(int(found.min()), firsts.get(shard, int(found.min())))
+        lasts[shard] = max(int(found.max()), lasts.get(shard, 0))
 
 
 def random_key(seed: int, epoch: int, batch: int, purpose: str) -> npt.NDArray[np.int32]:

@@ -72,6 +72,30 @@ SKIPPED_STEPS = Metric(
     "cxr_train_skipped_steps_total", "counter", "Steps skipped because the averaged gradient was not finite.", _RANK
 )
 
+CACHE_HITS = Metric("cxr_train_cache_hits_total", "counter", "Shards the rank found in the node's cache.", _RANK)
+CACHE_MISSES = Metric(
+    "cxr_train_cache_misses_total", "counter", "Shards the rank needed that were not in the node's cache.", _RANK
+)
+CACHE_FETCHED_BYTES = Metric(
+    "cxr_train_cache_fetched_bytes_total", "counter", "Bytes of films the rank fetched from the store.", _RANK
+)
+CACHE_DIRECT_FILMS = Metric(
+    "cxr_train_cache_direct_films_total",
+    "counter",
+    "Films read from the store one by one, because their shard was not there yet or had no room.",
+    _RANK,
+)
+CACHE_CORRUPT = Metric(
+    "cxr_train_cache_corrupt_total", "counter", "Files of the cache or answers of the store with a wrong hash.", _RANK
+)
+CACHE_EVICTIONS = Metric("cxr_train_cache_evictions_total", "counter", "Shards evicted to make room.", _RANK)
+CACHE_FAILURES = Metric(
+    "cxr_train_cache_failures_total", "counter", "Times the cache could not take a shard: full, or not writable.", _RANK
+)
+CACHE_WAIT_SECONDS = Metric(
+    "cxr_train_cache_wait_seconds_total", "counter", "Time in which reading films waited for the store.", _RANK
+)
+
 EPOCH = Metric("cxr_train_epoch", "gauge", "Epoch in progress, from 1.")
 STEP = Metric("cxr_train_step", "gauge", "Steps done, over all epochs and attempts.")
 STEPS = Metric("cxr_train_steps", "gauge", "Steps the whole run takes.")

@@ -14,6 +14,7 @@ from trainer.data.film_set import FilmSet
 from trainer.data.pipeline import Batch, scoring_batches, training_batches
 from trainer.data.plan import EpochPlan
 from trainer.data.shard.shards import shard_name
+from trainer.data.store.folder import FolderStore
 from trainer.errors import DataError
 
 Stored = dict[tuple[int, int], tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]
@@ -23,7 +24,7 @@ CONFIG = DataConfig()
 
 @pytest.fixture(scope="module")
 def films(small_sets: Path) -> FilmSet:
-    return FilmSet(small_sets / "training", "data.training")
+    return FilmSet.open(FolderStore(small_sets / "training", "data.training"))
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +111,13 @@ def test_a_set_tells_its_labels_names_and_patients_in_its_order(films: FilmSet, 
 
 
 def test_equal_sets_have_equal_digests_and_others_do_not(small_sets: Path, films: FilmSet) -> None:
-    assert FilmSet(small_sets / "training", "data.training").digest == films.digest
-    assert FilmSet(small_sets / "validation", "data.validation").digest != films.digest
+    assert FilmSet.open(FolderStore(small_sets / "training", "data.training")).digest == films.digest
+    assert FilmSet.open(FolderStore(small_sets / "validation", "data.validation")).digest != films.digest
+
+
+DAMAGE = (
+    r"shard-00001.tfrecord: ('.{12}' is not the SHA-256 in the manifest,|'record \d+' is not what its checksum) [^\n]*$"
+)
 
 
 @pytest.fixture
@@ -122,16 +128,16 @@ def damaged(make_set: Callable[..., Path], tmp_path: Path) -> FilmSet:
     content = bytearray(file.read_bytes())
     content[5000] ^= 1
     file.write_bytes(content)
-    return FilmSet(folder, "data.training")
+    return FilmSet.open(FolderStore(folder, "data.training"))
 
 
 def test_a_changed_byte_in_a_shard_stops_training_in_one_line(damaged: FilmSet) -> None:
-    with pytest.raises(DataError, match=r"shard-00001.tfrecord: '.{12}' is not the SHA-256 in the manifest, [^\n]*$"):
+    with pytest.raises(DataError, match=DAMAGE):
         read(damaged, plan_of(damaged, 8), range(8))
 
 
 def test_a_changed_byte_in_a_shard_stops_scoring_in_one_line(damaged: FilmSet) -> None:
-    with pytest.raises(DataError, match=r"shard-00001.tfrecord: '.{12}' is not the SHA-256 in the manifest, [^\n]*$"):
+    with pytest.raises(DataError, match=DAMAGE):
         list(scoring_batches(damaged, range(5), batch_size=8, config=CONFIG))
 
 
@@ -142,7 +148,7 @@ def test_batches_before_the_damage_are_still_read(damaged: FilmSet) -> None:
 
 def test_a_shard_that_went_missing_is_named(damaged: FilmSet) -> None:
     damaged.store.path(shard_name(0)).unlink()
-    with pytest.raises(DataError, match=r"shard-00000.tfrecord: .* missing or empty"):
+    with pytest.raises(DataError, match=r"shard-00000.tfrecord.* is (not there|.* missing or empty)"):
         list(scoring_batches(damaged, range(1), batch_size=8, config=CONFIG))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.plan import EpochPlan, Slots, random_key, scoring_batch
+from trainer.data.plan import EpochPlan, Slots, random_key, scoring_batch, scoring_needs
 from trainer.topology import Topology
 
 Film = tuple[int, int]
@@ -199,3 +199,53 @@ def test_a_random_key_is_a_function_of_all_it_is_made_from() -> None:
     assert len({key.tobytes() for key in keys}) == len(made_from)
     assert all(key.dtype == np.int32 and key.shape == (2,) for key in keys)
     assert [key.tolist() for key in keys] == [random_key(*each).tolist() for each in made_from]
+
+
+def used(batches: dict[int, Slots]) -> dict[int, tuple[int, int]]:
+    """In which batch a shard is used first, and in which last."""
+    found: dict[int, list[int]] = {}
+    for batch, slots in batches.items():
+        for shard in slots.shard.tolist():
+            found.setdefault(shard, []).append(batch)
+    return {shard: (min(each), max(each)) for shard, each in found.items()}
+
+
+@MANY
+@given(SHARDS, BATCH_AND_RANKS, WINDOWS, st.data())
+def test_a_rank_needs_each_shard_from_its_first_to_its_last_film(
+    shards: list[int], batch_and_ranks: tuple[int, int], window: int, data: st.DataObject
+) -> None:
+    batch_size, ranks = batch_and_ranks
+    plan = plan_of(shards, batch_size, window)
+    first = data.draw(st.integers(0, plan.batches))
+    for rank in range(ranks):
+        slots = Topology(rank, ranks).slots(batch_size)
+        needs = plan.needs(slots, first)
+        expected = used({batch: plan.slots(batch, slots) for batch in range(first, plan.batches)})
+        assert {need.shard: (need.first, need.last) for need in needs} == expected
+        assert [need.first for need in needs] == sorted(need.first for need in needs)
+
+
+@MANY
+@given(SHARDS, st.integers(1, 40), st.integers(1, 4), st.integers(0, 3))
+def test_a_scoring_rank_needs_each_shard_from_its_first_to_its_last_film(
+    shards: list[int], batch_size: int, ranks: int, rank: int
+) -> None:
+    batches = range(rank, -(-sum(shards) // batch_size), ranks)
+    expected = used({batch: scoring_batch(shards, batch, batch_size) for batch in batches})
+    needs = scoring_needs(shards, batches, batch_size)
+    assert {need.shard: (need.first, need.last) for need in needs} == expected
+
+
+def test_the_next_epochs_plan_is_the_one_that_is_made_for_it() -> None:
+    shards = [5, 9, 2, 7]
+    here, there = plan_of(shards, 6, epoch=3).next_epoch(), plan_of(shards, 6, epoch=4)
+    assert films_of(here.slots(1, range(6))) == films_of(there.slots(1, range(6)))
+
+
+def test_the_needs_of_ten_million_films_are_known_within_seconds() -> None:
+    plan = EpochPlan([1300] * 7700, seed=0, epoch=0, global_batch_size=512, window_shards=8)
+    began = time.perf_counter()
+    needs = plan.needs(range(512))
+    assert len(needs) == 7700
+    assert time.perf_counter() - began < 15

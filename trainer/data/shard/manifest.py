@@ -99,12 +99,16 @@ def write_manifest(store: Store, manifest: Manifest) -> None:
 
 def read_manifest(store: Store) -> Manifest:
     """The manifest of the set in ``store``. Raises DataError where there is none, or as ``parse_manifest`` does."""
+    return parse_manifest(read_content(store), store)
+
+
+def read_content(store: Store) -> bytes:
+    """The manifest's bytes. Raises DataError where there is none."""
     try:
-        content = store.read(MANIFEST_NAME)
+        return store.read(MANIFEST_NAME)
     except NotThere as error:
         cure = "run 'cxr-train prepare' to its end or check the path"
         raise DataError(store.key, store.where, f"has no {MANIFEST_NAME}", cure) from error
-    return parse_manifest(content, store)
 
 
 def parse_manifest(content: bytes, store: Store) -> Manifest:

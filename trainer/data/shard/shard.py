@@ -57,7 +57,7 @@ def open_shard(directory: Path, manifest: Manifest, number: int) -> Shard:
         with path.open("rb") as file:
             content = mapped(file)
     except (OSError, ValueError) as error:
-        raise DataError(str(path), info.sha256[:12], _MISSING, _CURE) from error
+        raise missing(info.sha256, path) from error
     check(hashlib.sha256(content.data).hexdigest(), info.sha256, path)
     return Shard(index, content, manifest.image.encoding)
 
@@ -70,7 +70,7 @@ def mapped(file: BinaryIO) -> Pixels:
 def check_index(content: bytes, expected: str, where: object) -> ShardIndex:
     """The index with these bytes. Raises DataError unless they have the expected SHA-256."""
     if not content:
-        raise DataError(str(where), expected[:12], _MISSING, _CURE)
+        raise missing(expected, where)
     check(sha256_of(content), expected, where)
     return ShardIndex(content)
 
@@ -78,10 +78,17 @@ def check_index(content: bytes, expected: str, where: object) -> ShardIndex:
 def check(found: str, expected: str, where: object) -> None:
     """Raises DataError unless two SHA-256 are equal."""
     if found != expected:
-        raise DataError(str(where), found[:12], f"is not the SHA-256 in the manifest, {expected[:12]}", _CURE)
+        raise other_hash(found, expected, where)
 
 
-_MISSING = "is the SHA-256 of a file that is missing or empty"
+def other_hash(found: str, expected: str, where: object) -> DataError:
+    """Of a file that is not what the manifest says."""
+    return DataError(str(where), found[:12], f"is not the SHA-256 in the manifest, {expected[:12]}", _CURE)
+
+
+def missing(expected: str, where: object) -> DataError:
+    """Of a file that is not there."""
+    return DataError(str(where), expected[:12], "is the SHA-256 of a file that is missing or empty", _CURE)
 
 
 def _read(path: Path) -> bytes:
