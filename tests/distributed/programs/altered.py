@@ -85,6 +85,25 @@ def unreadable_film() -> None:
         FilmSet.gather = refuse_third
 
 
+def film_read_twice() -> None:
+    """The second batch's second film is the first one again."""
+    from trainer.data.film_set import FilmSet
+    from trainer.data.plan import Slots
+
+    gather, read = FilmSet.gather, []
+
+    def repeat(self: FilmSet, slots: Slots) -> Any:
+        read.append(slots)
+        if len(read) == 2:
+            places = slots.shard.copy(), slots.record.copy()
+            for each in places:
+                each[1] = each[0]
+            slots = Slots(*places, slots.weight)
+        return gather(self, slots)
+
+    FilmSet.gather = repeat
+
+
 def nan_gradient() -> None:
     """Rank 1's own gradient of the third step of the run is not a number."""
     import tensorflow as tf
@@ -142,6 +161,7 @@ ALTERATIONS: dict[str, Callable[[], None]] = {
         sum_no_gradient,
         another_setting,
         unreadable_film,
+        film_read_twice,
         nan_gradient,
         endless_checkpoint,
         slow_checkpoint,
