@@ -1,15 +1,19 @@
 """Makes DICOM files of known pixels, in every transfer syntax that is read."""
 
 import io
+import warnings
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gdcm
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRBigEndian,
@@ -57,10 +61,9 @@ def dataset(pixels: npt.NDArray[Any], *, bits: int = 0, **elements: Any) -> Data
     made.HighBit = made.BitsStored - 1
     made.PixelRepresentation = int(pixels.dtype.kind == "i")
     for keyword, value in elements.items():
-        if value is None:
-            delattr(made, keyword)
-        else:
-            setattr(made, keyword, value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Headers that no device should write are written here.
+            setattr(made, keyword, value) if value is not None else delattr(made, keyword)
     return made
 
 
@@ -80,7 +83,15 @@ def written(made: Dataset, content: bytes, syntax: str, vr: str = "OW") -> bytes
     made.file_meta.TransferSyntaxUID = syntax
     made.add_new("PixelData", vr, content)
     buffer = io.BytesIO()
-    dcmwrite(buffer, made, enforce_file_format=True)
+    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    dcmwrite(
+        buffer,
+        made,
+        enforce_file_format=True,
+        implicit_vr=syntax == ImplicitVRLittleEndian,
+        little_endian=syntax != ExplicitVRBigEndian,
+    )
     return buffer.getvalue()
 
 
@@ -96,29 +107,22 @@ def code_of(pixels: npt.NDArray[Any], made: Dataset, syntax: str) -> bytes:
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.add_new("PixelData", "OB" if pixels.dtype.itemsize == 1 else "OW", pixels.tobytes())
     made.compress(syntax, **({"j2k_psnr": [70.0]} if syntax == JPEG2000 else {}))
-    from pydicom.encaps import get_frame
-
     return get_frame(made.PixelData, 0, number_of_frames=1)
 
 
 def _gdcm_code(pixels: npt.NDArray[Any], made: Dataset, syntax: str) -> bytes:
-    kind = gdcm.PixelFormat(
-        made.SamplesPerPixel, made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation
-    )
-    image = gdcm.Image()
-    image.SetNumberOfDimensions(2)
-    image.SetDimensions((made.Columns, made.Rows, 1))
-    image.SetPixelFormat(kind)
-    photometric = gdcm.PhotometricInterpretation.GetPIType(made.PhotometricInterpretation)
-    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(photometric))
-    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.ExplicitVRLittleEndian))
-    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-    element.SetByteStringValue(pixels.tobytes())
-    image.SetDataElement(element)
-    change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(_GDCM[syntax]))
-    change.SetInput(image)
-    assert change.Change()
-    fragments = change.GetOutput().GetDataElement().GetSequenceOfFragments()
-    code = fragments.GetFragment(0).GetByteValue()
-    return bytes(code.GetBuffer().encode("utf-8", "surrogateescape"))
+    """By way of files: objects of gdcm's that Python holds may end the process when they are collected."""
+    with TemporaryDirectory() as folder:
+        source, changed = str(Path(folder) / "native.dcm"), str(Path(folder) / "changed.dcm")
+        Path(source).write_bytes(written(deepcopy(made), pixels.tobytes(), ExplicitVRLittleEndian))
+        reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+        reader.SetFileName(source)
+        assert reader.Read()
+        change.SetTransferSyntax(gdcm.TransferSyntax(_GDCM[syntax]))
+        change.SetInput(reader.GetImage())
+        assert change.Change()
+        writer.SetFileName(changed)
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        assert writer.Write()
+        return get_frame(dcmread(changed).PixelData, 0, number_of_frames=1)
