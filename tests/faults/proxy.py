@@ -148,7 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._drain()
         connection = http.client.HTTPConnection("127.0.0.1", self.proxy.upstream, timeout=60)
         try:
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            # A client that takes this for its HTTP proxy names the whole URL.
+            path = self.path if self.path.startswith("/") else "/" + self.path.split("/", 3)[3]
+            connection.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
                 connection.putheader(name, value)
             connection.endheaders(self._body)

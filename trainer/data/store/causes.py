@@ -123,24 +123,27 @@ def _refusal(code: str, status: int, text: str) -> tuple[str, str] | None:
 
 
 def _without_code(code: str, status: int, text: str) -> Verdict:
+    if re.search(r"169\.254\.|/latest/api/token|metadata\.google|/metadata/identity", text):
+        return Verdict(Cause.REFUSED, "has no credentials in the environment", f"set {_KEYS} for this process")
     if status in (401, 403):
         return Verdict(Cause.REFUSED, *_REFUSALS["AccessDenied"])
+    if found := _found(r"(InvalidCertificate\([^)]*|InvalidContentType|HTTPS server)", text):
+        kind = re.findall(r"\w+", found)[-1]
+        cure = f"{_ENDPOINT}: http:// or https:// as the server speaks; AWS_CA_BUNDLE names a private authority"
+        return Verdict(Cause.REFUSED, f"has a server that speaks no https that can be trusted ({kind})", cure)
     if status:
         rule = f"gets the answer {status} {code}".rstrip()
         return Verdict(Cause.REFUSED, rule, f"see the server's documentation, or {_ENDPOINT}")
-    if re.search(r"169\.254\.|metadata\.google|/metadata/identity", text):
-        return Verdict(Cause.REFUSED, "has no credentials in the environment", f"set {_KEYS} for this process")
-    if re.search(r"InvalidContentType|invalid peer certificate|CorruptMessage|UnknownIssuer|builder error", text):
-        found = _found(r"(UnknownIssuer|NotValidForName|Expired|InvalidContentType)", text) or "no TLS"
-        cure = (
-            f"{_ENDPOINT}: http:// where the server has no certificate; a private authority is named by AWS_CA_BUNDLE"
-        )
-        return Verdict(Cause.REFUSED, f"has a server that cannot be trusted over https ({found})", cure)
     if re.search(r"Got invalid [\w ]*response", text):
         return Verdict(Cause.AGAIN, "sends a damaged answer", "")
     if "kind: " not in text:
-        return Verdict(Cause.REFUSED, f"cannot be used ({_first(text)})", "correct the settings or the environment")
+        return Verdict(Cause.REFUSED, f"cannot be used ({first_line(text)})", "correct the settings or the environment")
     return Verdict(Cause.AGAIN, f"does not answer ({_transport(text)})", "")
+
+
+def first_line(text: str) -> str:
+    """Of what the library says, without the URLs, which may be signed."""
+    return re.sub(r"\w+://\S+", "URL", text.strip().splitlines()[0])[:200] if text.strip() else "no reason given"
 
 
 def _transport(text: str) -> str:
@@ -151,10 +154,6 @@ def _transport(text: str) -> str:
     if reasons:
         return str(reasons[-1])
     return "no progress in time" if "TimedOut" in text else "connection lost"
-
-
-def _first(text: str) -> str:
-    return re.sub(r"\w+://\S+", "URL", text.strip().splitlines()[0])[:200] if text.strip() else "no reason given"
 
 
 def _found(pattern: str, text: str) -> str:

@@ -9,12 +9,12 @@ import obstore
 from obstore.exceptions import BaseError
 
 from trainer.config import StoreConfig
-from trainer.data.store.causes import Cause, DamagedError, Verdict, judge
+from trainer.data.store.causes import Cause, DamagedError, Verdict, first_line, judge
 from trainer.data.store.options import Bucket, connect
 from trainer.data.store.place import Place
 from trainer.data.store.retries import CURE, Patience
 from trainer.data.store.store import AlreadyThere, NotThere
-from trainer.errors import DataError, StoreDown
+from trainer.errors import DataError, StoreDown, UsageError
 
 Answer = TypeVar("Answer")
 
@@ -107,7 +107,12 @@ class Connection:
         return kind(self.key, what, verdict.rule, verdict.cure)
 
     def _connect(self) -> Buckets:
-        return Buckets(*(connect(self._place, self._config, patient=each) for each in (False, True)))
+        try:
+            return Buckets(*(connect(self._place, self._config, patient=each) for each in (False, True)))
+        except (BaseError, ValueError) as error:
+            reason = first_line(str(error))
+        cure = "correct store.* or the variables that name it and its credentials"
+        raise UsageError(self.key, self._place.url, f"cannot be reached so ({reason})", cure)
 
     def _renew(self, buckets: Buckets) -> None:
         """Reads the credentials anew, unless another thread has."""

@@ -55,7 +55,7 @@ def connect(place: Place, config: StoreConfig, *, patient: bool) -> Bucket:
 
 def s3_options(place: Place, config: StoreConfig, environment: Mapping[str, str]) -> Any:
     """Endpoint, region, style of address, and the credentials that the library does not find by itself."""
-    endpoint = _endpoint(config, environment)
+    endpoint = _endpoint(place.bucket, config, environment)
     style: dict[str, Any] = {"virtual_hosted_style_request": not config.path_style}
     if not config.path_style and "." in place.bucket and not endpoint.startswith("http://"):
         rule = f"puts the bucket {place.bucket!r} in the host name, where its dots match no certificate"
@@ -67,7 +67,7 @@ def s3_options(place: Place, config: StoreConfig, environment: Mapping[str, str]
     return style | found | {"region": region or found.get("region", "us-east-1")}
 
 
-def _endpoint(config: StoreConfig, environment: Mapping[str, str]) -> str:
+def _endpoint(bucket: str, config: StoreConfig, environment: Mapping[str, str]) -> str:
     named = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     key, endpoint = "store.endpoint", config.endpoint
     if not endpoint:
@@ -78,6 +78,8 @@ def _endpoint(config: StoreConfig, environment: Mapping[str, str]) -> str:
             raise UsageError(key, f"{parts.scheme}://...", "has credentials in it", "take them out")
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise UsageError(key, endpoint, "is not the URL of a server", "write http(s)://HOST[:PORT]")
+        if parts.path.strip("/").endswith(bucket):
+            raise UsageError(key, endpoint, f"names the bucket {bucket!r}, too", "leave it out of the endpoint")
     return endpoint.rstrip("/")
 
 
