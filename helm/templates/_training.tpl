@@ -9,6 +9,8 @@
 {{- define "cxr-train.training" -}}
 {{- $device := ternary "gpu" "cpu" (gt (int .Values.workers.gpusPerWorker) 0) -}}
 {{- $tree := dict "telemetry" (dict "port" 9100 "address" "0.0.0.0") "checkpoint" (dict "directory" (printf "/checkpoints/%s" (include "cxr-train.fullname" .))) "train" (dict "device" $device) -}}
+{{- $cache := dict "directory" "/cache" "gibibytes" (include "cxr-train.cacheGibibytes" . | float64) -}}
+{{- $tree = mergeOverwrite $tree (dict "data" (dict "cache" $cache)) -}}
 {{- if include "cxr-train.phantom" . -}}
 {{- $films := dict
       "prepare" (dict "source" (list "/data/films/films") "table" "/data/films/Data_Entry.csv" "destination" "/data/set"
@@ -17,6 +19,14 @@
 {{- $tree = mergeOverwrite $tree (.Files.Get "phantom.yaml" | fromYaml) $films -}}
 {{- end -}}
 {{- mergeOverwrite $tree (deepCopy .Values.training) | toYaml -}}
+{{- end -}}
+
+{{/* Nine tenths of cache.sizeLimit: a pod whose volume outgrows its limit is evicted. */}}
+{{- define "cxr-train.cacheGibibytes" -}}
+{{- $size := toString .Values.cache.sizeLimit -}}
+{{- $units := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 -}}
+{{- $number := regexFind "^[0-9.]+(e[-+]?[0-9]+)?" $size -}}
+{{- divf (mulf 0.9 (float64 $number) (get $units (trimPrefix $number $size))) 1073741824.0 | printf "%.6g" -}}
 {{- end -}}
 
 {{- define "cxr-train.metricsPort" -}}

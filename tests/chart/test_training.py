@@ -62,6 +62,21 @@ def test_a_setting_of_the_users_wins(render: Any) -> None:
     assert training["telemetry"] == {"port": 9200, "address": "0.0.0.0"}  # noqa: S104
 
 
+@pytest.mark.parametrize(
+    ("size", "gibibytes"),
+    [("50Gi", 45.0), ("512Mi", 0.45), ("1.5Ti", 1382.4), ("100G", 83.8), (107374182400, 90.0), ("107374182400", 90.0)],
+)
+def test_the_cache_stays_below_the_size_at_which_its_pod_is_evicted(render: Any, size: Any, gibibytes: float) -> None:
+    cache = settings.validate(render({"cache": {"sizeLimit": size}}).training).data.cache
+    assert (cache.directory, cache.gibibytes) == ("/cache", pytest.approx(gibibytes, rel=1e-3))
+
+
+def test_a_cache_of_the_users_own_is_left_alone(render: Any) -> None:
+    own = {"data": {"cache": {"directory": "/scratch", "gibibytes": 7.0}}}
+    cache = settings.validate(render({"training": own}).training).data.cache
+    assert (cache.directory, cache.gibibytes) == ("/scratch", 7.0)
+
+
 @pytest.mark.parametrize("value", [1e-7, 3e-4, 0.1, 1.0])
 def test_a_number_arrives_as_it_was_written(render: Any, value: float) -> None:
     training = render({"training": {"optimizer": {"learning_rate": value}}}).training

@@ -17,6 +17,7 @@ import yaml
 
 from tests.e2e.bucket import VARIABLE, Bucket
 from tests.e2e.conftest import CHART, SMALL, Release, merged, run
+from trainer.data.shard.manifest import SPLITS, read_manifest
 
 PRESET = yaml.safe_load((CHART / "presets" / "s3.yaml").read_text())
 PODS = 3
@@ -68,7 +69,7 @@ def _values(bucket: Bucket) -> dict[str, Any]:
     training = {
         # About 45 films a shard.
         "prepare": {**bucket.prepare_settings(), **SMALL["training"]["prepare"], "shard_mebibytes": 0.1},
-        "data": {**{name: f"{place}/{name}" for name in ("training", "validation", "test")}, "audit": True},
+        "data": {**{split: f"{place}/{split}" for split in SPLITS}, "audit": True},
         "checkpoint": {"directory": f"{bucket.address}/runs/chest", "every_steps": 20},
         "train": {"epochs": 30, "validate_every_epochs": 10},
     }
@@ -90,10 +91,8 @@ def test_each_pod_prepares_its_part_of_the_films(trained: Trained) -> None:
 
 
 def test_the_sets_are_whole(trained: Trained) -> None:
-    counts = {}
-    for split in ("training", "validation", "test"):
-        manifest = json.loads(trained.bucket.store.read(f"set/{split}/manifest.json"))
-        counts[split] = sum(each["records"] for each in manifest["shards"])
+    sets = trained.bucket.store.under("set")
+    counts = {split: read_manifest(sets.under(split)).films for split in SPLITS}
     assert sum(counts.values()) == trained.films
     assert min(counts.values()) > 0
 
