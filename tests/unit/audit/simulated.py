@@ -51,7 +51,7 @@ class Job:
 
     def start(self, start: Start) -> None:
         """Goes on from the newest checkpoint until the last epoch's end, or the start's."""
-        films = FilmSet(Path(self.config.data.training), "data.training")
+        films = FilmSet.open(FolderStore(Path(self.config.data.training), "data.training"))
         attempt = claim(self._run, _OWNER, lease_seconds=60.0)
         state = self._resumed(films, attempt.number)
         ledgers = [open_ledger(self.config, _facts(state, Topology(rank, start.ranks))) for rank in range(start.ranks)]
