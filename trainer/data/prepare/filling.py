@@ -19,7 +19,7 @@ class Filling:
     """
 
     def __init__(self, destination: Store, parts: Parts, *, skip_bad: bool) -> None:
-        self._destination, self._parts, self._skip_bad = destination, parts, skip_bad
+        self._destination, self.parts, self._skip_bad = destination, parts, skip_bad
         self._open: dict[ShardKey, _OpenShard] = {}
         self.stored = 0
         """Films so far."""
@@ -31,7 +31,7 @@ class Filling:
         if isinstance(done, DecodedFilm):
             self._add(done)
         elif isinstance(done, ShardEnd):
-            self._parts.write(done.key, self._open.pop(done.key).close())
+            self.parts.write(done.key, self._open.pop(done.key).close())
             self.shards += 1
         else:
             self._end_archive(done)
@@ -51,7 +51,7 @@ class Filling:
         self.stored += film.framed is not None
 
     def _end_archive(self, end: ArchiveEnd) -> None:
-        self._parts.write_archive(end.archive, ArchivePart(films=end.films, files_unlisted=end.files_unlisted))
+        self.parts.write_archive(end.archive, ArchivePart(films=end.films, files_unlisted=end.files_unlisted))
 
 
 class _OpenShard:

@@ -2,21 +2,20 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 
 from trainer.config import PrepareConfig, StoreConfig
-from trainer.data.prepare.decoding import DecodedFilm, Step, Storage, Work, decode_chunk
+from trainer.data.prepare.decoding import DecodedFilm, Storage, Work, decode_chunk
 from trainer.data.prepare.destination import are_complete, claim, settings_of
 from trainer.data.prepare.filling import Filling
-from trainer.data.prepare.merging import find_finished, write_sets
-from trainer.data.prepare.parts import Part, Parts
+from trainer.data.prepare.merging import Finished, find_finished, write_sets
+from trainer.data.prepare.parts import Parts
 from trainer.data.prepare.result import PrepareResult
-from trainer.data.prepare.steps import archive_steps, chunks, folder_steps, task_maker
-from trainer.data.prepare.tasks import FolderShard, ShardKey, archive_of, archive_shards, deal, films_per_shard, share
+from trainer.data.prepare.sharing import share_of
+from trainer.data.prepare.steps import chunks
+from trainer.data.prepare.tasks import deal
 from trainer.data.prepare.workers import map_in_order
 from trainer.data.shard.manifest import Manifest, Split, read_manifest
 from trainer.data.shard.patients import hasher_from_environment
@@ -35,15 +34,6 @@ Progress = Callable[[int, int], None]
 """Called with films done, those of earlier runs among them, and films of this worker in all."""
 
 
-@dataclass(frozen=True)
-class Share:
-    """What this worker has to do: shards of folders, and archives; and what of it is finished."""
-
-    shards: list[FolderShard]
-    archives: list[int]
-    finished: Mapping[ShardKey, Part]
-
-
 def prepare(config: PrepareConfig, stores: StoreConfig, labels: LabelSet, progress: Progress) -> PrepareResult:
     """Fills ``config.destination`` with training/, validation/ and test/, as far as the catalog has films of each.
 
@@ -54,33 +44,28 @@ def prepare(config: PrepareConfig, stores: StoreConfig, labels: LabelSet, progre
     started = time.perf_counter()
     if not config.destination:
         raise UsageError("prepare.destination", config.destination, "is empty", "name the folder or store to fill")
-    worker = worker_of(config)
-    destination, hasher = open_store(config.destination, stores, "prepare.destination"), hasher_from_environment()
+    worker, hasher = worker_of(config), hasher_from_environment()
+    destination = open_store(config.destination, stores, "prepare.destination")
     inputs = collect(config, labels, stores)
     claim(destination, settings_of(config, labels, hasher.fingerprint, inputs, stores))
-    parts = Parts(destination)
-    filling = Filling(destination, parts, skip_bad=config.on_bad_film == "skip")
     complete = are_complete(destination, inputs.splits)
+    filling = Filling(destination, Parts(destination), skip_bad=config.on_bad_film == "skip")
+    finished = None
+    if not complete:
+        finished = _work(filling, inputs, config, stores, worker, progress)
     manifests: Mapping[Split, Manifest] = {}
-    unlisted = inputs.finder.unlisted
-    if complete:
+    if finished:
+        manifests = write_sets(destination, finished, inputs, config, labels, hasher)
+    elif complete:
         manifests = {split: read_manifest(destination.under(split)) for split in inputs.splits}
-    else:
-        shards = deal(inputs.records, inputs.files, config)
-        own = _share(shards, inputs, parts, config, worker)
-        _fill(filling, own, inputs, Work(inputs.sources.folders, stores, _storage(config)), config, progress)
-        finished = find_finished(parts, inputs, shards, config)
-        if finished:
-            manifests = write_sets(destination, finished, inputs, config, labels, hasher)
-            unlisted += finished.files_unlisted
     return PrepareResult(
-        manifests,
-        unlisted,
-        complete,
-        f"worker {worker} of {config.workers}",
-        filling.shards,
-        filling.stored,
-        time.perf_counter() - started,
+        manifests=manifests,
+        files_unlisted=inputs.finder.unlisted + (finished.files_unlisted if finished else 0),
+        already_complete=complete,
+        worker=f"worker {worker} of {config.workers}",
+        shards_made=filling.shards,
+        films_decoded=filling.stored,
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -93,37 +78,18 @@ def worker_of(config: PrepareConfig) -> int:
     return index
 
 
-def _storage(config: PrepareConfig) -> Storage:
-    return Storage(config.image_size, config.encoding, config.jpeg_quality, config.minimum_side, config.dicom)
-
-
-def _share(shards: list[FolderShard], inputs: Inputs, parts: Parts, config: PrepareConfig, worker: int) -> Share:
-    tasks = share([*shards, *range(len(inputs.sources.archives))], worker, config.workers)
-    own_shards = [task for task in tasks if isinstance(task, FolderShard)]
-    own_archives = [task for task in tasks if isinstance(task, int)]
-    keys = [shard.key for shard in own_shards]
-    if own_archives:
-        keys += [key for key in parts.recorded() if archive_of(key) in own_archives]
-    redo_bad = config.on_bad_film == "error"
-    finished = {key: part for key, part in parts.finished(keys).items() if not (redo_bad and part.bad)}
-    read = parts.archives(len(inputs.sources.archives)) if own_archives else {}
-    per_shard = films_per_shard(config)
-    unread = [
-        each
-        for each in own_archives
-        if each not in read or not finished.keys() >= set(archive_shards(each, read[each].films, per_shard))
-    ]
-    return Share([shard for shard in own_shards if shard.key not in finished], unread, finished)
-
-
-def _fill(filling: Filling, own: Share, inputs: Inputs, work: Work, config: PrepareConfig, progress: Progress) -> None:
-    done = sum(part.seen for part in own.finished.values())
-    total = done + sum(len(shard.films) for shard in own.shards)
-    if own.archives:
-        total += len(inputs.records) - len(inputs.files)
-    steps = chunks(_steps(own, inputs, config), _STEPS_PER_CHUNK)
+def _work(
+    filling: Filling, inputs: Inputs, config: PrepareConfig, stores: StoreConfig, worker: int, progress: Progress
+) -> Finished | None:
+    """Does this worker's share; what all workers did, once it is all there."""
+    parts, shards = filling.parts, deal(inputs.records, inputs.files, config)
+    own = share_of(worker, shards, inputs, parts, config)
+    storage = Storage(config.image_size, config.encoding, config.jpeg_quality, config.minimum_side, config.dicom)
+    decode = partial(decode_chunk, work=Work(inputs.sources.folders, stores, storage))
+    done, total = own.films_finished, own.films(inputs)
+    steps = chunks(own.steps(inputs, config), _STEPS_PER_CHUNK)
     try:
-        with closing(map_in_order(partial(decode_chunk, work=work), steps, config.processes)) as results:
+        with closing(map_in_order(decode, steps, config.processes)) as results:
             for chunk in results:
                 for step in chunk:
                     filling.take(step)
@@ -131,11 +97,4 @@ def _fill(filling: Filling, own: Share, inputs: Inputs, work: Work, config: Prep
                 progress(done, max(done, total))
     finally:
         filling.abandon()
-
-
-def _steps(own: Share, inputs: Inputs, config: PrepareConfig) -> Iterator[Step]:
-    make = task_maker(hasher_from_environment())
-    per_shard = films_per_shard(config)
-    folders = (folder_steps(shard, inputs, make) for shard in own.shards)
-    archives = (archive_steps(each, inputs, per_shard, own.finished, make) for each in own.archives)
-    return chain.from_iterable(chain(folders, archives))
+    return find_finished(parts, inputs, shards, config)

@@ -21,7 +21,7 @@ from tests.unit.data.prepare.given import (
 )
 from trainer.data.shard.manifest import read_manifest
 from trainer.data.store.folder import FolderStore
-from trainer.errors import UsageError
+from trainer.errors import StoreDown, UsageError
 
 
 def test_an_archive_gives_the_films_of_its_folder(source: Path, prepared: Path, tmp_path: Path) -> None:
@@ -138,5 +138,6 @@ def test_a_file_that_cannot_be_read_is_no_bad_film(source: Path, tmp_path: Path)
     victim = next(films.rglob(ALL_FILMS[7]))
     victim.unlink()
     victim.symlink_to("/proc/self/mem")
-    config = settings(films, tmp_path / "sets", on_bad_film="skip")
-    refusal(config, "cannot be used")
+    with pytest.raises(StoreDown, match=f"{ALL_FILMS[7]}' cannot be used"):
+        run(settings(films, tmp_path / "sets", on_bad_film="skip"))
+    assert list(tmp_path.glob("sets/*/manifest.json")) == []
