@@ -74,17 +74,23 @@ class EpochPlan:
 
     def needs(self, wanted: range, first_batch: int = 0) -> list[Need]:
         """The shards that the run of slots needs from batch ``first_batch`` on, in the order of their first use."""
-        firsts, lasts = dict[int, int](), dict[int, int]()
+        firsts = np.full(len(self._records), self.batches)
+        lasts = np.full(len(self._records), -1)
         starts = self._lanes[wanted.start : wanted.stop + 1]
         for window, shards in self._shards_of(int(starts[0]), int(starts[-1])):
             positions = window + np.arange(len(shards))
             batches = positions - starts[np.searchsorted(starts, positions, side="right") - 1]
             later = batches >= first_batch
-            _note(shards[later], batches[later], firsts, lasts)
+            np.minimum.at(firsts, shards[later], batches[later])
+            np.maximum.at(lasts, shards[later], batches[later])
         # Films that are repeated to fill a batch.
         for batch in range(max(first_batch, self.films // (len(self._lanes) - 1)), self.batches):
-            _note(self.slots(batch, wanted).shard, np.int64(batch), firsts, lasts)
-        return sorted((Need(shard, first, lasts[shard]) for shard, first in firsts.items()), key=lambda each: each[1:])
+            shards = self.slots(batch, wanted).shard
+            np.minimum.at(firsts, shards, batch)
+            np.maximum.at(lasts, shards, batch)
+        needed = np.flatnonzero(lasts >= 0)
+        in_order = needed[np.lexsort((lasts[needed], firsts[needed]))]
+        return list(map(Need, in_order.tolist(), firsts[in_order].tolist(), lasts[in_order].tolist()))
 
     def next_epoch(self) -> "EpochPlan":
         """The plan of the epoch after this."""
@@ -146,15 +152,6 @@ def scoring_needs(records_per_shard: Sequence[int], batches: range, batch_size: 
             firsts.setdefault(shard, batch)
             lasts[shard] = batch
     return [Need(shard, first, lasts[shard]) for shard, first in firsts.items()]
-
-
-def _note(shards: Integers, batches: "Integers | np.int64", firsts: dict[int, int], lasts: dict[int, int]) -> None:
-    """Takes the films of ``shards`` in ``batches`` into the first and the last batch of each shard."""
-    batches = np.broadcast_to(batches, shards.shape)
-    for shard in np.unique(shards).tolist():
-        found = batches[shards == shard]
-        firsts[shard] = min(int(found.min()), firsts.get(shard, int(found.min())))
-        lasts[shard] = max(int(found.max()), lasts.get(shard, 0))
 
 
 def random_key(seed: int, epoch: int, batch: int, purpose: str) -> npt.NDArray[np.int32]:

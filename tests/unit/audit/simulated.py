@@ -1,6 +1,8 @@
 """A training job without a network: the real plan, reader, ledger and checkpoints, on ranks that change and die."""
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -15,50 +17,78 @@ from trainer.checkpoint.owner import Owner, Process
 from trainer.checkpoint.reading import newest
 from trainer.checkpoint.snapshot import Snapshot, State
 from trainer.checkpoint.writing import commit
-from trainer.config import Config
+from trainer.config import CacheConfig, CheckpointConfig, Config, DataConfig, StoreConfig, TrainConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import EpochPlan
-from trainer.data.store.folder import FolderStore
+from trainer.data.store.opening import open_store
 from trainer.topology import Topology
 
-BATCH_SIZE, EPOCHS = 12, 2
+BATCH_SIZE, EPOCHS, RANKS_A_NODE = 12, 2, 2
 
 Death = Literal["before the record", "amid the record", "before the commit", "after the commit"]
 """When, at its last checkpoint, a job is killed; a signal ends it after the commit."""
 
-Batches = Iterator[Batch]
-Reader = Callable[..., Batches]
+Reader = Callable[..., Generator[Batch]]
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of the job: so many ranks, for at most ``steps``, then it dies."""
+    """One start of the job: so many ranks, two a node, for at most ``steps``, then it dies.
+
+    Nodes that ``lose`` their cache do so before the start.
+    """
 
     ranks: int = 1
     steps: int = 1000
     checkpoint_every: int = 2
     death: Death = "after the commit"
+    lose: frozenset[int] = frozenset()
 
 
 class Job:
-    """A job on the films in ``training``; ``reader`` stands for trainer.data.pipeline.training_batches."""
+    """A job on the films at ``training``; ``reader`` stands for trainer.data.pipeline.training_batches.
 
-    def __init__(self, training: Path, directory: Path, reader: Reader = training_batches) -> None:
-        sections = {"data": {"training": str(training)}, "checkpoint": {"directory": str(directory)}}
-        self.config = Config.model_validate(sections | {"train": {"global_batch_size": BATCH_SIZE, "epochs": EPOCHS}})
-        self._run, self._reader = FolderStore(directory, "checkpoint.directory"), reader
+    Both places are folders or URLs; ``caches`` gets a folder a node, for films that are remote, with room for
+    ``cache_bytes``.
+    """
+
+    def __init__(
+        self,
+        training: str,
+        directory: str,
+        reader: Reader = training_batches,
+        *,
+        store: StoreConfig = StoreConfig(),  # noqa: B008 - frozen
+        caches: Path = Path("/nowhere"),
+        cache_bytes: int = 2**30,
+    ) -> None:
+        self.config = Config(
+            data=DataConfig(training=training),
+            store=store,
+            checkpoint=CheckpointConfig(directory=directory),
+            train=TrainConfig(global_batch_size=BATCH_SIZE, epochs=EPOCHS),
+        )
+        self._run, self._reader = open_store(directory, store, "checkpoint.directory"), reader
+        self._caches, self._cache_bytes = caches, cache_bytes
 
     def start(self, start: Start) -> None:
         """Goes on from the newest checkpoint until the last epoch's end, or the start's."""
-        films = FilmSet.open(FolderStore(Path(self.config.data.training), "data.training"))
-        attempt = claim(self._run, _OWNER, lease_seconds=60.0)
-        state = self._resumed(films, attempt.number)
+        for node in start.lose:
+            shutil.rmtree(self._cache(node), ignore_errors=True)
+        with ExitStack() as opened:
+            films = [self._films(rank) for rank in range(start.ranks)]
+            for each in films:
+                opened.callback(each.close)
+            self._train(start, films, claim(self._run, _OWNER, lease_seconds=60.0))
+
+    def _train(self, start: Start, films: list[FilmSet], attempt: Attempt) -> None:
+        state = self._resumed(films[0], attempt.number)
         ledgers = [open_ledger(self.config, _facts(state, Topology(rank, start.ranks))) for rank in range(start.ranks)]
         first, last = state.step, state.step + start.steps
         while state.epoch < EPOCHS:
-            plan = plan_of(films, state.epoch)
-            readers = [self._batches(films, plan, state, rank, ledgers) for rank in range(start.ranks)]
+            plan = plan_of(films[0], state.epoch)
+            readers = [self._batches(each, plan, state, rank, ledgers) for rank, each in enumerate(films)]
             for number, _ in enumerate(zip(*readers, strict=True), start=state.batch):
                 state = replace(state, step=state.step + 1, batch=number + 1)
                 for ledger in ledgers:
@@ -67,6 +97,8 @@ class Job:
                     break
                 if state.step % start.checkpoint_every == 0 and number + 1 < plan.batches:
                     self._save(state, attempt, ledgers)
+            for reader in readers:
+                reader.close()
             if state.batch == plan.batches:
                 state = replace(state, epoch=state.epoch + 1, batch=0)
             if state.step == last or state.epoch == EPOCHS:
@@ -76,13 +108,21 @@ class Job:
         if state.step > first:
             self._save(state, attempt, ledgers, start.death)
 
+    def _films(self, rank: int) -> FilmSet:
+        cache = CacheConfig(directory=str(self._cache(rank // RANKS_A_NODE)), gibibytes=self._cache_bytes / 2**30)
+        store = open_store(self.config.data.training, self.config.store, "data.training")
+        return FilmSet.open(store, cache, ranks_on_node=RANKS_A_NODE)
+
+    def _cache(self, node: int) -> Path:
+        return self._caches / f"node-{node}"
+
     def audit(self, compare: int = 1000) -> Report:
         """What cxr-train audit finds."""
         return audit(self.config, compare=compare, rng=np.random.default_rng(0))
 
     def _batches(
         self, films: FilmSet, plan: EpochPlan, state: State, rank: int, ledgers: list[Ledger]
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch]:
         slots, told = Topology(rank, len(ledgers)).slots(BATCH_SIZE), ledgers[rank].delivered
         return self._reader(films, plan, slots, first_batch=state.batch, config=self.config.data, delivered=told)
 

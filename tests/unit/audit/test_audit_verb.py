@@ -19,7 +19,7 @@ def training(make_set: MakeSet, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def run(training: Path, tmp_path: Path) -> Path:
     """Trained on two ranks, then on one."""
-    job = Job(training, tmp_path / "run")
+    job = Job(str(training), str(tmp_path / "run"))
     job.start(Start(2, steps=3))
     job.start(Start(1))
     return tmp_path / "run"

@@ -36,7 +36,7 @@ def training(make_set: MakeSet, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def job(training: Path, tmp_path: Path) -> Job:
-    return Job(training, tmp_path / "run")
+    return Job(str(training), str(tmp_path / "run"))
 
 
 @settings(deadline=None, max_examples=25, database=None)
@@ -45,7 +45,7 @@ def test_each_film_is_seen_once_an_epoch_whatever_happens_to_the_ranks(
     training: Path, starts: list[Start], ranks: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(training, Path(folder))
+        job = Job(str(training), folder)
         for start in starts:
             job.start(start)
         job.start(Start(ranks))
@@ -136,7 +136,7 @@ def other_pixels(films: FilmSet, plan: EpochPlan, slots: range, **others: Any) -
 
 
 def train(training: Path, folder: Path, reader: Callable[..., Iterator[Batch]], ranks: int = 2) -> Report:
-    job = Job(training, folder, reader)
+    job = Job(str(training), str(folder), reader)
     job.start(Start(ranks, steps=4))
     return job.audit()
 
