@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 # Everything else in the file, whatever names a patient above all, is passed over unread.
-_ELEMENTS = (
+ELEMENTS = (
     *("Modality", "ViewPosition", "ViewCodeSequence", "PatientPosition", "BodyPartExamined", "PresentationIntentType"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
@@ -122,7 +122,7 @@ def read_header(data: bytes, name: str) -> Header:
         raise bad_film(name, "cannot be decoded: the whole file is deflated (transfer syntax Deflated)")
     with _quiet(name, "has a damaged DICOM header"):
         source.seek(0)
-        return Header(dcmread(source, specific_tags=list(_ELEMENTS)), name, transfer_syntax)
+        return Header(dcmread(source, specific_tags=list(ELEMENTS)), name, transfer_syntax)
 
 
 @contextmanager
