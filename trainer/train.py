@@ -1,7 +1,6 @@
 """The training loop, read top to bottom."""
 
 import logging
-import math
 import time
 from dataclasses import dataclass, replace
 
@@ -9,21 +8,19 @@ import numpy as np
 import tensorflow as tf
 
 from trainer import runtime
-from trainer.checkpoint.manifest import Mark
-from trainer.collectives import any_rank, refuse_lost_peer
+from trainer.collectives import refuse_lost_peer
 from trainer.config import Config
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import EpochPlan, random_key
-from trainer.labels import label_set
-from trainer.metrics.auroc import mean_over, per_class
 from trainer.monitor import Monitor
 from trainer.run import Run, model_arrays
 from trainer.saving import finish, hear, leave, save
-from trainer.scoring import Watch, mean_loss, unwatched
+from trainer.scoring import Watch, unwatched
 from trainer.signals import Asked, asked_to_stop
 from trainer.step import Draw, Measured, read
 from trainer.telemetry.step_timer import Phases
 from trainer.topology import Topology
+from trainer.validation import validate
 
 log = logging.getLogger("cxr_train")
 
@@ -138,45 +135,6 @@ def _tell(run: Run, monitor: Monitor, measured: Measured, plan: EpochPlan, numbe
 
 
 def _close_epoch(run: Run, monitor: Monitor) -> None:
-    """Validates, decides on the best checkpoint and an early stop, and saves. Every rank computes the same."""
     run.state = replace(run.state, epoch=run.state.epoch + 1, batch=0)
-    improved = False
-    if run.validation and _is_due(run):
-        monitor.pulse.enter("validating")
-        scores = run.scorer.scores(run.validation, run.config.data, monitor.progress)
-        labels = run.validation.labels()
-        aurocs = per_class(scores, labels)
-        findings = [run.classes.index(each) for each in label_set(run.config.data.labels).findings]
-        mean = mean_over(aurocs, findings)
-        improved = _judge(run, mean)
-        monitor.epoch(dict(zip(run.classes, aurocs.tolist(), strict=True)), mean, mean_loss(scores, labels))
-    else:
-        monitor.epoch({}, None, None)
-    if improved or not run.validation:
-        run.state = replace(run.state, best=Mark(run.state.attempt, run.state.step).folder)
+    validate(run, monitor)
     save(run, monitor, patient=True, last=_is_over(run))
-
-
-def _is_due(run: Run) -> bool:
-    every = run.config.train.validate_every_epochs
-    last = run.state.epoch == run.config.train.epochs
-    return last or bool(every and run.state.epoch % every == 0)
-
-
-def _judge(run: Run, mean_auroc: float) -> bool:
-    """Keeps the best score and the count of validations since; True if this is the best so far."""
-    stopping, best = run.config.train.early_stopping, run.state.best_auroc
-    known = not math.isnan(mean_auroc)
-    improved = known and (best is None or mean_auroc > best + stopping.minimum_improvement)
-    waited = 0 if improved else run.state.validations_without_improvement + 1
-    stop = any_rank(run.ranks, bool(stopping.patience_validations) and waited >= stopping.patience_validations)
-    run.state = replace(
-        run.state,
-        best_auroc=mean_auroc if improved else best,
-        validations_without_improvement=waited,
-        stopped_early=stop,
-    )
-    if stop:
-        known_best = "that is known" if best is None else f"than {best:.3f}"
-        log.info("stopped early: no better mean AUROC %s in %d validations", known_best, waited)
-    return improved

@@ -11,7 +11,7 @@ from trainer.checkpoint.snapshot import State
 from trainer.collectives import SingleRank
 from trainer.config import Config
 from trainer.signals import asked_to_stop
-from trainer.train import _judge
+from trainer.validation import judge
 
 
 def run_of(patience: int, **state: Any) -> Any:
@@ -21,29 +21,29 @@ def run_of(patience: int, **state: Any) -> Any:
 
 def test_a_better_score_is_kept_and_counts_anew() -> None:
     run = run_of(2, best_auroc=0.6, validations_without_improvement=1)
-    assert _judge(run, 0.7)
+    assert judge(run, 0.7)
     assert (run.state.best_auroc, run.state.validations_without_improvement, run.state.stopped_early) == (0.7, 0, False)
 
 
 def test_patience_is_over_after_as_many_validations() -> None:
     run = run_of(2, best_auroc=0.6)
-    assert not _judge(run, 0.6)
+    assert not judge(run, 0.6)
     assert not run.state.stopped_early
-    assert not _judge(run, 0.5)
+    assert not judge(run, 0.5)
     assert (run.state.best_auroc, run.state.stopped_early) == (0.6, True)
 
 
 def test_a_score_that_cannot_be_known_is_no_improvement(caplog: pytest.LogCaptureFixture) -> None:
     run = run_of(1)
     with caplog.at_level("INFO", "cxr_train"):
-        assert not _judge(run, float("nan"))
+        assert not judge(run, float("nan"))
     assert run.state.stopped_early
     assert run.state.best_auroc is None
 
 
 def test_without_patience_nothing_stops_early() -> None:
     run = run_of(0, best_auroc=0.6, validations_without_improvement=100)
-    _judge(run, 0.1)
+    judge(run, 0.1)
     assert not run.state.stopped_early
 
 
