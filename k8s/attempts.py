@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trainer.errors import PeerLost, Stopped
+from trainer.errors import PeerLost, Stopped, StoreDown
 
 _DECLARED = range(2, 6)
 """What our own errors exit with: no loss of a peer leads to them, so they are permanent whoever else has failed."""
@@ -112,7 +112,7 @@ def _words(end: RankEnd) -> str:
             "raise the worker's memory limit, or lower train.global_batch_size"
         )
     number = end.code - 128
-    if number in set(signal.Signals):
+    if number in set(signal.Signals) and end.code != StoreDown.exit_code:
         return f"{who} was ended by {signal.Signals(number).name} (exit {end.code})"
     said = f": {end.last}" if end.last else ""
     return f"{who} ended with exit code {end.code}{said}"

@@ -19,13 +19,15 @@ from typing import TextIO
 
 import psutil
 
-from trainer.errors import ClusterError, PeerLost, Stopped
+from trainer.errors import ClusterError, PeerLost, Stopped, StoreDown
 
 WATCHED_VARIABLE = "CXR_TRAIN_WATCHED"
 """Environment variable of a rank: set, the process that started it tells when and how each rank ended."""
 
 _LOOPBACK = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_OWN_CODES = (PeerLost.exit_code, Stopped.exit_code, StoreDown.exit_code)
+"""Of our own errors, those that look like the end by a signal."""
 _LEAVE_SECONDS = 10.0
 """What the other ranks get to leave by themselves once one has failed."""
 
@@ -162,7 +164,7 @@ def _verdict(failures: Sequence[Ended]) -> int:
 def _obituary(ended: Ended) -> str:
     """A line for a process that could not speak for itself: one that a signal ended."""
     number = ended.code - 128
-    if number not in set(signal.Signals) or ended.code in (PeerLost.exit_code, Stopped.exit_code):
+    if number not in set(signal.Signals) or ended.code in _OWN_CODES:
         return ""
     return f"{ended.name}: ended by {signal.Signals(number).name} (exit {ended.code}); the run stops\n"
 

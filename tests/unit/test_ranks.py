@@ -93,6 +93,11 @@ def test_the_runs_code_is_the_first_failures_that_no_other_rank_caused(failures:
     assert ranks._verdict(failures) == code
 
 
+@pytest.mark.parametrize(("code", "speaks"), [(137, True), (143, False), (144, False), (145, False), (3, False)])
+def test_only_a_rank_that_a_signal_ended_is_spoken_for(code: int, speaks: bool) -> None:
+    assert bool(ranks._obituary(Ended("rank 1", code))) == speaks
+
+
 def test_a_run_whose_ranks_all_end_well_ends_well() -> None:
     told = io.StringIO()
     assert launch_gloo(3, python("sys.exit(0)"), errors=told) == 0

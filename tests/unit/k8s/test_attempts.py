@@ -39,6 +39,12 @@ def test_a_killed_rank_is_worth_a_retry_and_named(code, name):
     assert found.counts
 
 
+def test_a_store_that_was_down_is_worth_a_retry_and_not_taken_for_a_signal():
+    found = of(end(0, 145, last="checkpoint.directory: 's3://runs/a' has not taken it"), end(1, 144))
+    assert (found.kind, found.code) == ("retry", 145)
+    assert found.reason.endswith("ended with exit code 145: checkpoint.directory: 's3://runs/a' has not taken it")
+
+
 def test_what_a_killed_rank_does_to_the_others_is_not_the_verdict():
     """Open MPI aborts a rank whose peer is gone with a code of its own."""
     assert of(end(0, 1, last="MPI_ABORT"), end(1, 137)).kind == "retry"
