@@ -95,8 +95,12 @@ class Ledger:
 def open_ledger(config: Config, facts: Facts) -> Ledger:
     """The ledger of a rank, in the folder or bucket of the run."""
     haste = min(_HASTE_SECONDS, config.store.retry_seconds)
+    # Within what a job that is told to stop has left.
+    patience = min(config.checkpoint.patience_seconds, config.store.retry_seconds)
     hasty, patient = (
-        open_store(config.checkpoint.directory, each, "checkpoint.directory").under(FOLDER)
-        for each in (config.store.model_copy(update={"retry_seconds": haste}), config.store)
+        open_store(
+            config.checkpoint.directory, config.store.model_copy(update={"retry_seconds": each}), "checkpoint.directory"
+        ).under(FOLDER)
+        for each in (haste, patience)
     )
     return Ledger(facts, hasty, patient)

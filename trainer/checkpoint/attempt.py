@@ -102,28 +102,27 @@ def claim(
         try:
             store.create(_name(number), fresh.to_json())
         except AlreadyThere:
-            # By another who was faster, or by ourselves, where only the answer to the first try was lost.
-            if store.read(_name(number)) != fresh.to_json():
-                continue
+            # Another was faster: maybe this job's own, maybe not.
+            continue
         store.sweep("step-")
         return Attempt(store, number, fresh)
 
 
 def _after_the_holder(store: Store, owner: Owner, clock: Callable[[], float], pause: Callable[[float], object]) -> int:
     """The number of the newest attempt, once it no longer holds the run."""
-    seen: Claim | None = None
+    seen: tuple[int, Claim] | None = None
     still_since = clock()
     while True:
         number = _newest_number(store)
         holder = _read(store, number)
         if holder is None or _is_over(holder, owner):
             return number
-        if holder != seen:
+        if (number, holder) != seen:
             if (seen or holder.owner.process.is_seen(owner.process)) and not owner.same_release(holder.owner):
                 raise _held(store, number, holder)
             if seen is None:
                 log.info("%s", _waiting(number, holder, owner))
-            seen, still_since = holder, clock()
+            seen, still_since = (number, holder), clock()
         elif clock() - still_since > holder.lease_seconds:
             log.warning("attempt %d (%s) gives no sign of life: going on after it", number, holder.owner)
             return number
@@ -135,7 +134,7 @@ def _is_over(holder: Claim, owner: Owner) -> bool:
 
 
 def _newest_number(store: Store) -> int:
-    names = (each.name.rpartition("/")[2] for each in store.entries(CLAIMS))
+    names = (each.name for each in store.under(CLAIMS).entries())
     return max((int(name) for name in names if name.isdigit()), default=0)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 JOB_VARIABLE, RELEASE_VARIABLE, NAMESPACE_VARIABLE = "CXR_TRAIN_JOB", "CXR_TRAIN_RELEASE", "CXR_TRAIN_NAMESPACE"
 """Set by the chart, and passed on to the ranks. Whoever starts ranks in another way may set them too."""
 
@@ -23,8 +25,7 @@ class Process:
     @classmethod
     def own(cls) -> "Process":
         """The calling one."""
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return cls(f"{boot} {Path('/proc/self/ns/pid').readlink()}", os.getpid(), _began(os.getpid()))
+        return cls(_kernel(), os.getpid(), _began(os.getpid()) or 0)
 
     def is_seen_to_be_gone(self, seen_from: "Process") -> bool:
         """Whether ``seen_from`` is where it would be seen, and it is not there."""
@@ -32,7 +33,11 @@ class Process:
 
     def is_seen(self, seen_from: "Process") -> bool:
         """Whether it lives where ``seen_from`` does."""
-        return self.kernel == seen_from.kernel and _began(self.number) == self.began
+        if self.kernel != seen_from.kernel:
+            return False
+        began = _began(self.number)
+        # Another user's may be hidden but for its number.
+        return psutil.pid_exists(self.number) if began is None else began == self.began
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,20 @@ class Owner:
         return f"{names} on {self.host}"
 
 
-def _began(number: int) -> int:
-    """Field 22 of proc(5)'s stat; 0 for a process that is not there."""
+def _kernel() -> str:
+    """Where the machine does not tell, a place of its own: nothing is seen from there, and nobody sees it."""
     try:
-        words = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return 0
-    return int(words[19])
+        return os.urandom(16).hex()
+
+
+def _began(number: int) -> int | None:
+    """Field 22 of proc(5)'s stat; 0 for a process that is dead and not buried; None for one that is not shown."""
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    words = stat.rpartition(")")[2].split()
+    return 0 if words[0] in "ZX" else int(words[19])

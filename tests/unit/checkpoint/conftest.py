@@ -12,7 +12,9 @@ from trainer.checkpoint.manifest import Mark
 from trainer.checkpoint.owner import Owner, Process
 from trainer.checkpoint.snapshot import Snapshot, State
 from trainer.checkpoint.writing import commit
+from trainer.config import StoreConfig
 from trainer.data.store.folder import FolderStore
+from trainer.data.store.opening import open_store
 from trainer.data.store.store import Store
 
 KEY = "checkpoint.directory"
@@ -32,8 +34,18 @@ class CommitAll(Protocol):
     def __call__(self, store: Store, *steps: int) -> list[Mark]: ...
 
 
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A run's, empty: a folder, and a bucket of the S3 server."""
+    if request.param == "folder":
+        return open_store(str(tmp_path / "run"), StoreConfig(), KEY)
+    bucket = request.getfixturevalue("s3")
+    return open_store(f"{bucket.url}/run", bucket.config, KEY)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
+def folder(tmp_path: Path) -> FolderStore:
+    """A run's, in a folder, empty."""
     return FolderStore(tmp_path / "run", KEY)
 
 
