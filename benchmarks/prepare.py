@@ -1,8 +1,9 @@
-"""``prepare`` from 1024 px PNG files, against a bare loop that decodes and resizes them; memory at N and 4N films."""
+"""``prepare`` from 1024 px PNG files, against a bare loop that decodes and resizes them, and against itself on two cores."""
 
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +11,9 @@ from benchmarks.films import png_films
 from benchmarks.pairs import in_turn
 from benchmarks.result import FOLDER, Finding, ratio
 from benchmarks.sampled import peak_memory
-from benchmarks.sides import Side, program
+from benchmarks.sides import Side, first_cores, program
 
-MINUTES = 3.0
+MINUTES = 6.0
 
 
 class Scale(NamedTuple):
@@ -27,6 +28,10 @@ class Scale(NamedTuple):
 FULL, QUICK = Scale(3072, 1024, 224, 3), Scale(64, 128, 64, 2)
 
 PREPARE, BARE = "prepare", "bare decode and resize"
+ALONE, PROCESSES, WORKERS = "one process, one core", "two processes", "two workers"
+
+_SMALL_SHARD = 4
+"""Mebibytes: enough shards to share them evenly."""
 
 LARGEST_GROWTH = 1.05
 """Of memory from N to 4N films: what two equal runs may differ by."""
@@ -41,13 +46,39 @@ def measure(*, quick: bool) -> list[Finding]:
     with Side("prepare", [preparing]) as ours, Side("prepare-bare", [decoding]) as bare:
         speeds = in_turn({PREPARE: _turn(ours), BARE: _turn(bare)}, scale.repetitions)
     what = f"{scale.films} PNG films of {scale.source_side} px to {scale.image_size} px, two cores"
-    return [ratio(what, speeds, PREPARE, BARE, unit="films/s", target=0.9), _growth(scale)]
+    return [ratio(what, speeds, PREPARE, BARE, unit="films/s", target=0.9), *_scaling(scale), _growth(scale)]
+
+
+def _scaling(scale: Scale) -> list[Finding]:
+    """Of one worker by its processes, and of two workers of a process each; the second core is idle beside one."""
+    with ExitStack() as stack:
+        sides = {name: stack.enter_context(Side(f"prepare {name}", each)) for name, each in _shares(scale).items()}
+        speeds = in_turn({name: _turn(side) for name, side in sides.items()}, scale.repetitions)
+    what = f"{scale.films} PNG films of {scale.source_side} px to {scale.image_size} px, from one core to two"
+    return [ratio(what, speeds, name, ALONE, unit="films/s", target=1.8) for name in (PROCESSES, WORKERS)]
+
+
+def _shares(scale: Scale) -> dict[str, list[list[str]]]:
+    def preparing(cores: list[int], name: str, **settings: object) -> list[str]:
+        into = {"destination": str(Path(FOLDER, "data", f"prepared-{name}")), "shard_mebibytes": _SMALL_SHARD}
+        config = _config(scale, scale.films) | into | settings
+        return program("preparing", {"config": {"prepare": config}, "cores": cores})
+
+    both = first_cores(2)
+    return {
+        ALONE: [preparing(both[:1], "alone", processes=1)],
+        PROCESSES: [preparing(both, "processes", processes=len(both))],
+        WORKERS: [
+            preparing([core], f"worker-{number}", processes=1, workers=len(both), worker=number)
+            for number, core in enumerate(both)
+        ],
+    }
 
 
 def _turn(side: Side) -> Callable[[], float]:
     def turn() -> float:
-        answer = side()[0]
-        return float(answer["films"] / answer["seconds"])
+        answers = side()
+        return float(sum(each["films"] for each in answers) / max(each["seconds"] for each in answers))
 
     return turn
 
