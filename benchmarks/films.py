@@ -17,8 +17,8 @@ from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import MANIFEST_NAME, Made, ShardInfo
 from trainer.data.shard.patients import hasher_from_environment
 from trainer.data.shard.shards import ShardWriter, frame_film, shard_name
-from trainer.data.source.catalog import Record
 from trainer.data.source.phantom import draw
+from trainer.data.source.record import Record
 from trainer.data.store.folder import FolderStore
 from trainer.data.store.store import Store
 from trainer.labels import NIH15, NO_FINDING

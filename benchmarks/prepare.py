@@ -1,4 +1,4 @@
-"""``prepare`` from 1024 px PNG files, against a bare loop that decodes and resizes them, and against itself on two cores."""
+"""``prepare`` from 1024 px PNG files, against a bare loop that decodes and resizes; from one core to two; memory."""
 
 import shutil
 import sys

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from trainer.config import ColumnsConfig, PrepareConfig, StoreConfig
-from trainer.data.source.catalog import Record, read_catalog
+from trainer.data.source.catalog import read_catalog
+from trainer.data.source.record import Record
 from trainer.errors import DataError, UsageError
 from trainer.labels import CHEXPERT14, NIH14, NIH15
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.config import ColumnsConfig, PrepareConfig, StoreConfig
-from trainer.data.source.catalog import Assignment, Record
+from trainer.data.source.record import Assignment, Record
 from trainer.data.source.splits import assign_splits
 from trainer.errors import DataError, UsageError
 

@@ -14,8 +14,8 @@ from trainer.data.prepare.parts import Part, Parts
 from trainer.data.prepare.tasks import FolderShard, ShardKey, archive_of, archive_shards, films_per_shard
 from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
 from trainer.data.shard.patients import PatientHasher, write_patients
-from trainer.data.source.catalog import Record
 from trainer.data.source.inputs import Inputs, refuse_missing
+from trainer.data.source.record import Record
 from trainer.data.source.sources import KEY
 from trainer.data.store.store import Store
 from trainer.errors import DataError

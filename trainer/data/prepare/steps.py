@@ -9,8 +9,8 @@ from trainer.data.prepare.decoding import ArchiveEnd, FilmTask, ShardEnd, Step
 from trainer.data.prepare.tasks import FolderShard, ShardKey, archive_shard, archive_shards
 from trainer.data.shard.manifest import Split
 from trainer.data.shard.patients import PatientHasher
-from trainer.data.source.catalog import Record
 from trainer.data.source.inputs import Inputs
+from trainer.data.source.record import Record
 from trainer.data.source.sources import Place, stream_archive
 
 Item = TypeVar("Item")

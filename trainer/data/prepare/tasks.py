@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from trainer.config import PrepareConfig
 from trainer.data.film.images import Encoding
 from trainer.data.shard.manifest import SPLITS, Split
-from trainer.data.source.catalog import Record
+from trainer.data.source.record import Record
 from trainer.data.source.sources import Place, shuffled
 from trainer.errors import DataError
 

@@ -2,33 +2,19 @@
 
 import re
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
 import pandas as pd
 
 from trainer.config import PrepareConfig, StoreConfig
+from trainer.data.source.record import ASSIGNMENTS, Assignment, Labels, Record
 from trainer.data.source.table import columns_of, read_table, require_column, require_distinct, require_filled, row_name
 from trainer.errors import DataError, UsageError
 from trainer.labels import LabelSet, parse_findings, parse_mark
 
-Assignment = Literal["", "training", "validation", "test"]
-"""The set a film belongs to; blank: not decided, or none."""
-
-ASSIGNMENTS = ("", "training", "validation", "test")
-
-Labels = tuple[float, ...]
 Parsed = TypeVar("Parsed")
 
 _CHEXPERT_PATIENT = re.compile(r"(?:^|/)(patient\d+)/")
-
-
-class Record(NamedTuple):
-    """A film of the catalog: its file name (CheXpert: path), patient, labels (one a class, NaN unknown) and set."""
-
-    film: str
-    patient: str
-    labels: Labels
-    split: Assignment = ""
 
 
 def read_catalog(config: PrepareConfig, labels: LabelSet, stores: StoreConfig) -> list[Record]:

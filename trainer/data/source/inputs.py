@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from trainer.config import PrepareConfig, StoreConfig
 from trainer.data.shard.manifest import SPLITS, Split
-from trainer.data.source.catalog import Record, read_catalog
+from trainer.data.source.catalog import read_catalog
+from trainer.data.source.record import Record
 from trainer.data.source.sources import KEY, FilmFinder, Place, Sources, find_in_folders, open_sources
 from trainer.data.source.splits import assign_splits
 from trainer.errors import DataError

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from trainer.config import PrepareConfig, StoreConfig
 from trainer.data.shard.manifest import SPLITS, Split
-from trainer.data.source.catalog import Assignment, Record
 from trainer.data.source.objects import read_object
+from trainer.data.source.record import Assignment, Record
 from trainer.errors import DataError, UsageError
 
 _EMPTY_CURE = {

@@ -110,6 +110,14 @@ def test_neither_patients_nor_paths_are_stored(source: Path, tmp_path: Path) -> 
         assert str(tmp_path).encode() not in content
 
 
-def test_preparing_does_not_import_tensorflow() -> None:
-    code = "import sys, trainer.data.prepare.run, trainer.data.source.phantom; sys.exit('tensorflow' in sys.modules)"
+@pytest.mark.parametrize(
+    ("modules", "absent"),
+    [
+        ("trainer.data.prepare.run, trainer.data.source.phantom", "tensorflow"),
+        # What each process imports before its first film.
+        ("trainer.data.prepare.decoding", "pandas"),
+    ],
+)
+def test_preparing_does_not_import_what_takes_long(modules: str, absent: str) -> None:
+    code = f"import sys, {modules}; sys.exit({absent!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
