@@ -134,6 +134,18 @@ def test_no_memory_is_taken_for_pixels_that_are_only_claimed(syntax: str) -> Non
     assert "claims 65535x65535 pixels" in in_little_memory(written(claimed, encapsulate([code]), syntax, "OB"))
 
 
+def test_runs_without_end_are_not_decoded() -> None:
+    runs = bytes([0x81, 0]) * 4 * 2**20
+    header = struct.pack("<16I", 2, 64, 64 + len(runs), *[0] * 13)
+    data = written(dataset(STORED), encapsulate([header + runs + runs]), RLELossless, "OB")
+    tracemalloc.start()
+    try:
+        refusal(data)
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless])
 def test_a_code_of_another_size_than_the_headers_is_not_decoded(syntax: str) -> None:
     stored = np.zeros((1100, 1000), dtype=np.uint8)

@@ -16,6 +16,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLSNearLossless,
     RLELossless,
@@ -79,6 +80,14 @@ def test_what_stands_above_the_stored_bits_is_not_seen(syntax: str, kind: str) -
     dirty = ((stored.view(np.uint16) & 0x0FFF) | dirt).view(kind)
     film = read(file_of(dirty, syntax, bits=12, **full_window(kind, 12)))
     np.testing.assert_array_equal(film, full_range(stored, 12))
+
+
+def test_a_lossy_code_that_overshoots_the_stored_bits_stays_white() -> None:
+    stored = ramp("u2", 12)
+    stored[20:] = 4200
+    code = code_of(stored, dataset(stored, bits=16), JPEG2000Lossless)
+    film = read(written(dataset(stored, bits=12, **full_window("u2", 12)), encapsulate([code]), JPEG2000, "OB"))
+    assert (film[20:] == 255).all()
 
 
 def test_stored_bits_may_stand_above_others() -> None:

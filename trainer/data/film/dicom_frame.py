@@ -8,12 +8,13 @@ from PIL import Image
 
 from trainer.config import DicomConfig
 from trainer.data.film.codestream import Code, refuse_mismatch
+from trainer.data.film.dicom_gray import value_range
 from trainer.data.film.dicom_header import Header
 from trainer.data.film.images import LARGEST_PIXELS, bad_film, decode
 from trainer.data.film.jpeg_lossless import is_sound_lossless
 
 Stored = npt.NDArray[Any]
-"""uint8, uint16, int8 or int16 [height, width]."""
+"""Integers [height, width] within the stored bits."""
 
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
@@ -23,6 +24,7 @@ _NATIVE = (_UID, f"{_UID}.1", f"{_UID}.2")
 _JPEG_8_BIT = (f"{_UID}.4.50", f"{_UID}.4.51")
 _JPEG_LOSSLESS = (f"{_UID}.4.57", f"{_UID}.4.70")
 _RLE = f"{_UID}.5"
+_LOSSY = (f"{_UID}.4.81", f"{_UID}.4.91")
 # One decoder each, so that the pixels do not depend on what else is installed.
 _DECODER = {
     **dict.fromkeys(_JPEG_LOSSLESS, "gdcm"),
@@ -109,11 +111,19 @@ def decode_frame(header: Header, frame: Frame) -> Stored:
     if syntax != _RLE:
         claimed = Code(frame.height, frame.width, frame.samples, bits=8 if syntax in _JPEG_8_BIT else 16)
         refuse_mismatch(code, claimed, header.name, where)
-    if syntax in _JPEG_LOSSLESS and not is_sound_lossless(code):
+    if not _is_safe(code, syntax, frame):
         raise bad_film(header.name, damaged)
     if syntax in _JPEG_8_BIT:
         return decode(code, name=header.name, minimum_side=1)
     return header.guarded(lambda: _decode(header, frame, frame.bits - 1), damaged)
+
+
+def _is_safe(code: bytes, syntax: str, frame: Frame) -> bool:
+    """Whether the code may be given to the decoder, whatever comes of it."""
+    if syntax == _RLE:
+        # No encoder exceeds this; of a longer code, the bytes may become 64 times as many: PS3.5, annex G.
+        return len(code) <= 2 * frame.height * frame.width * frame.samples * frame.allocated // 8 + 1024
+    return syntax not in _JPEG_LOSSLESS or is_sound_lossless(code)
 
 
 def _first_code(header: Header, frame: Frame) -> bytes:
@@ -146,7 +156,15 @@ def _decode(header: Header, frame: Frame, high_bit: int) -> Stored:
     )
     if frame.is_colour:
         return _luma(pixels, str(described["photometric_interpretation"]))
+    if header.transfer_syntax in _LOSSY:
+        return _clipped(pixels, frame)
     return _only_stored_bits(pixels, frame, high_bit)
+
+
+def _clipped(pixels: Stored, frame: Frame) -> Stored:
+    """Within the stored bits: a lossy code may overshoot them if it has room, and white must not become black."""
+    low, high = value_range(frame.bits, frame.signed)
+    return np.clip(pixels.astype(np.int32), low, high)
 
 
 def _only_stored_bits(pixels: Stored, frame: Frame, high_bit: int) -> Stored:

@@ -23,7 +23,7 @@ class Rescale(NamedTuple):
 
     def lowest(self, bits: int, signed: bool) -> float:
         """What can come out at the least."""
-        return float(self.apply(np.array(_value_range(bits, signed), dtype=np.float64)).min())
+        return float(self.apply(np.array(value_range(bits, signed), dtype=np.float64)).min())
 
 
 class LookUp(NamedTuple):
@@ -82,7 +82,7 @@ def to_gray(stored: npt.NDArray[Any], bits: int, signed: bool, look: Look) -> Pi
         signed: two's complement.
         look: how it is shown; without a VOI LUT or window from the least to the greatest pixel that is no padding.
     """
-    low, high = _value_range(bits, signed)
+    low, high = value_range(bits, signed)
     values = np.arange(low, high + 1)
     places = stored.astype(np.intp) - low
     image = np.ones(len(values), dtype=bool)
@@ -96,7 +96,8 @@ def to_gray(stored: npt.NDArray[Any], bits: int, signed: bool, look: Look) -> Pi
     return np.take(table, places)
 
 
-def _value_range(bits: int, signed: bool) -> tuple[int, int]:
+def value_range(bits: int, signed: bool) -> tuple[int, int]:
+    """The least and the greatest stored value."""
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
 
