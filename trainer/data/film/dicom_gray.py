@@ -8,6 +8,7 @@ import numpy.typing as npt
 from trainer.data.film.images import Pixels
 
 Floats = npt.NDArray[np.float64]
+_BLOCK_ROWS = 32
 WindowShape = Literal["linear", "linear_exact", "sigmoid"]
 
 
@@ -84,16 +85,18 @@ def to_gray(stored: npt.NDArray[Any], bits: int, signed: bool, look: Look) -> Pi
     """
     low, high = value_range(bits, signed)
     values = np.arange(low, high + 1)
-    places = stored.astype(np.intp) - low
     image = np.ones(len(values), dtype=bool)
     if look.padding is not None:
         image = (values < look.padding[0]) | (values > look.padding[1])
     units = look.modality.apply(values.astype(np.float64))
-    shades = look.voi.shade(units) if look.voi else _full_range(units, image & _occurring(places, len(values)))
+    shades = look.voi.shade(units) if look.voi else _full_range(units, image & _occurring(stored, low, len(values)))
     if look.inverted:
         shades = 1.0 - shades
     table = np.where(image, np.rint(255.0 * shades), 0.0).astype(np.uint8)
-    return np.take(table, places)
+    film = np.empty(stored.shape, dtype=np.uint8)
+    for rows in _blocks(len(stored)):
+        film[rows] = table[stored[rows].astype(np.intp) - low]
+    return film
 
 
 def value_range(bits: int, signed: bool) -> tuple[int, int]:
@@ -101,10 +104,16 @@ def value_range(bits: int, signed: bool) -> tuple[int, int]:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
 
-def _occurring(places: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.bool_]:
+def _occurring(stored: npt.NDArray[Any], low: int, count: int) -> npt.NDArray[np.bool_]:
     occurring = np.zeros(count, dtype=bool)
-    occurring[places] = True
+    for rows in _blocks(len(stored)):
+        occurring[stored[rows].astype(np.intp) - low] = True
     return occurring
+
+
+def _blocks(rows: int) -> list[slice]:
+    """A few rows at a time: numpy wants indices of 8 bytes, and a whole film of them costs more than the look-up."""
+    return [slice(start, start + _BLOCK_ROWS) for start in range(0, rows, _BLOCK_ROWS)]
 
 
 def _full_range(units: Floats, counted: npt.NDArray[np.bool_]) -> Floats:
