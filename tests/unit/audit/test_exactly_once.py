@@ -11,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import MakeSet
+from tests.s3 import Bucket, S3Server
 from tests.unit.audit.simulated import EPOCHS, Job, Start
 from trainer.audit.examine import Report
 from trainer.data.film_set import Arrays, FilmSet
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import EpochPlan, Slots
+from trainer.data.store.opening import open_store
 
 FILMS = 41
+ROOM_FOR_TWO_SHARDS = 8000
 
 STARTS = st.builds(
     Start,
@@ -25,6 +28,7 @@ STARTS = st.builds(
     steps=st.integers(1, 5),
     checkpoint_every=st.integers(1, 3),
     death=st.sampled_from(["before the record", "amid the record", "before the commit", "after the commit"]),
+    lose=st.frozensets(st.integers(0, 5), max_size=3),
 )
 
 
@@ -39,6 +43,19 @@ def job(training: Path, tmp_path: Path) -> Job:
     return Job(str(training), str(tmp_path / "run"))
 
 
+@pytest.fixture(scope="module")
+def bucket(s3_server: S3Server, training: Path) -> Iterator[Bucket]:
+    """Holds the films; the environment reaches it."""
+    bucket = s3_server.bucket()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in bucket.environment.items():
+            patch.setenv(name, value)
+        films = open_store(f"{bucket.url}/training", bucket.config, "data.training")
+        for file in training.iterdir():
+            films.upload(file.name, file)
+        yield bucket
+
+
 @settings(deadline=None, max_examples=25, database=None)
 @given(starts=st.lists(STARTS, max_size=6), ranks=st.sampled_from([1, 2, 4]))
 def test_each_film_is_seen_once_an_epoch_whatever_happens_to_the_ranks(
@@ -46,10 +63,32 @@ def test_each_film_is_seen_once_an_epoch_whatever_happens_to_the_ranks(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         job = Job(str(training), folder)
-        for start in starts:
-            job.start(start)
-        job.start(Start(ranks))
-        report = job.audit()
+        proven(job, starts, ranks)
+
+
+@settings(deadline=None, max_examples=12, database=None)
+@given(starts=st.lists(STARTS, min_size=1, max_size=4), ranks=st.sampled_from([1, 2, 4]), room=st.booleans())
+def test_each_film_is_seen_once_an_epoch_from_a_bucket_when_nodes_lose_their_cache(
+    bucket: Bucket, starts: list[Start], ranks: int, room: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as caches:
+        run = f"{bucket.url}/{Path(caches).name}"
+        job = Job(
+            f"{bucket.url}/training",
+            run,
+            store=bucket.config,
+            caches=Path(caches),
+            cache_bytes=2**30 if room else ROOM_FOR_TWO_SHARDS,
+        )
+        proven(job, starts, ranks)
+
+
+def proven(job: Job, starts: list[Start], ranks: int) -> None:
+    """Runs all starts, then one to the end, and audits every film's pixels."""
+    for start in starts:
+        job.start(start)
+    job.start(Start(ranks))
+    report = job.audit()
     assert report.faults == []
     assert [(each.verdict, each.once, each.padding) for each in report.epochs] == [("once each", FILMS, 7)] * EPOCHS
     assert report.compared == FILMS
