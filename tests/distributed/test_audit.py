@@ -1,5 +1,6 @@
 """Real ranks that die, return fewer and more: the audit proves each film once an epoch, or catches a reader."""
 
+import shutil
 import signal
 from pathlib import Path
 from typing import NamedTuple
@@ -7,9 +8,9 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.s3 import Bucket
 from trainer.audit.standing import standing
 from trainer.cli import app
-from trainer.config import StoreConfig
 from trainer.data.store.opening import open_store
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
@@ -18,18 +19,30 @@ ENDLESS = "train.epochs=100000"
 
 
 class Place(NamedTuple):
-    """Where the films and the run are, as settings say it."""
+    """Where the films and the run are: in a bucket that jobs reach by their environment."""
 
-    training: str
-    run: str
+    bucket: Bucket
+    cache: Path
+
+    @property
+    def run(self) -> str:
+        return f"{self.bucket.url}/run"
 
     def settings(self) -> list[str]:
-        return [f"data.training={self.training}", f"checkpoint.directory={self.run}", "data.validation="]
+        return [
+            f"data.training={self.bucket.url}/training",
+            f"data.cache.directory={self.cache}",
+            "data.validation=",
+            f"checkpoint.directory={self.run}",
+        ]
 
 
 @pytest.fixture
-def place(small_sets: Path, tmp_path: Path) -> Place:
-    return Place(str(small_sets / "training"), str(tmp_path / "run"))
+def place(small_sets: Path, s3: Bucket, tmp_path: Path) -> Place:
+    films = open_store(f"{s3.url}/training", s3.config, "data.training")
+    for file in (small_sets / "training").iterdir():
+        films.upload(file.name, file)
+    return Place(s3, tmp_path / "cache")
 
 
 def test_each_film_is_seen_once_an_epoch_when_a_rank_is_killed_and_others_go_on(
@@ -43,9 +56,11 @@ def test_each_film_is_seen_once_an_epoch_when_a_rank_is_killed_and_others_go_on(
     with start_job("train", tmp_path, *settings, ENDLESS, ranks=1) as job:
         job.hears("resumed from step")
         job.hears(r"step 8/19")
+        # A node that is gone takes its cache with it.
         job.process.send_signal(signal.SIGKILL)
         job.code()
-    reached = standing(open_store(place.run, StoreConfig(), "checkpoint.directory"))
+    shutil.rmtree(place.cache)
+    reached = standing(open_store(place.run, place.bucket.config, "checkpoint.directory"))
     assert reached
     with start_job("train", tmp_path, *settings, f"train.epochs={reached.epoch + 1}", ranks=2) as job:
         job.done()

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.s3 import new_server
 from tests.unit.audit.test_record import FACTS
 from trainer.audit.ledger import Ledger, open_ledger
 from trainer.audit.record import Part, Place, part_from_bytes, place_of
-from trainer.config import Config
+from trainer.config import CheckpointConfig, Config
 from trainer.data.evidence import Evidence
 from trainer.data.plan import Slots
 from trainer.data.store.folder import FolderStore
+from trainer.data.store.opening import open_store
+from trainer.data.store.store import Store
 from trainer.errors import StoreDown
 
 
@@ -46,12 +49,12 @@ def use(ledger: Ledger, step: int, epoch: int = 0) -> None:
     ledger.used(step=step, epoch=epoch, batch=step - 1)
 
 
-def parts(store: Outage) -> dict[Place, Part]:
+def parts(store: Store) -> dict[Place, Part]:
     names = [each.name for each in store.entries()]
     return {place: part_from_bytes(store.read(name), name) for name in names if (place := place_of(name))}
 
 
-def steps(store: Outage) -> list[int]:
+def steps(store: Store) -> list[int]:
     return [step for part in parts(store).values() for step in part.step.tolist()]
 
 
@@ -89,6 +92,27 @@ def test_what_a_store_did_not_take_goes_with_the_next(ledger: Ledger, store: Out
     use(ledger, 3)
     assert ledger.write()
     assert steps(store) == [1, 2, 3]
+
+
+def test_an_outage_of_the_bucket_loses_nothing_of_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = new_server(tmp_path)
+    try:
+        bucket = server.bucket()
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        settings = bucket.config.model_copy(update={"retry_seconds": 0.5})
+        ledger = open_ledger(Config(store=settings, checkpoint=CheckpointConfig(directory=f"{bucket.url}/run")), FACTS)
+        use(ledger, 1)
+        assert ledger.write()
+        server.stop()
+        use(ledger, 2)
+        assert not ledger.write()
+        server.start()
+        use(ledger, 3)
+        assert ledger.write()
+        assert steps(open_store(f"{bucket.url}/run/audit", settings, "checkpoint.directory")) == [1, 2, 3]
+    finally:
+        server.stop()
 
 
 def test_a_long_time_without_a_checkpoint_does_not_fill_the_memory(
