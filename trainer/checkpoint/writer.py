@@ -7,19 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trainer.checkpoint.attempt import Attempt
+from trainer.checkpoint.clearing import Clearing
 from trainer.checkpoint.manifest import Mark
+from trainer.checkpoint.outage import Outage
 from trainer.checkpoint.outbox import Outbox, Waiting
-from trainer.checkpoint.reading import committed, manifest
-from trainer.checkpoint.retention import Kept, kept
 from trainer.checkpoint.snapshot import Snapshot, State
-from trainer.checkpoint.writing import Commit, commit, discard
+from trainer.checkpoint.writing import Commit, commit
 from trainer.config import CheckpointConfig
 from trainer.data.store.store import Store
 from trainer.errors import StoreDown
 
 log = logging.getLogger("cxr_train")
-
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 30.0
 
 
 @dataclass
@@ -34,13 +32,6 @@ class News:
     """What no waiting will mend."""
 
 
-@dataclass(frozen=True)
-class _Outage:
-    began: float
-    wait_seconds: float
-    again_at: float
-
-
 class Writer:
     """Writes checkpoints in a thread of its own, the oldest first; only rank 0 has one.
 
@@ -53,13 +44,13 @@ class Writer:
         self, store: Store, attempt: Attempt, config: CheckpointConfig, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store, self._attempt, self._config, self._clock = store, attempt, config, clock
+        self._clearing = Clearing(store, attempt, config)
         self._changed = threading.Condition()
         self._outbox = Outbox()
-        self._outage: _Outage | None = None
+        self._outage: Outage | None = None
         self._committed_step: int | None = None
         self._news = News()
         self._closed = False
-        self._known: dict[Mark, Kept] = {}
         self._thread = threading.Thread(target=self._run, name="checkpoint", daemon=True)
         self._thread.start()
 
@@ -95,14 +86,12 @@ class Writer:
             self._closed = True
             self._changed.notify_all()
 
-    # ---- In the thread ----
-
     def _run(self) -> None:
         while one := self._next():
             try:
                 done = commit(self._store, one.snapshot, one.history, self._attempt)
                 self._told_of_success(done)
-                self._retain(done.mark, one.snapshot.state)
+                self._clear(done.mark, one.snapshot.state)
                 self._done_with(one)
             except StoreDown as error:
                 self._told_of_outage(one, error)
@@ -121,35 +110,11 @@ class Writer:
                 self._changed.wait(min(wait, 1.0) if one else None)
         return None
 
-    def _retain(self, written: Mark, state: State) -> None:
+    def _clear(self, written: Mark, state: State) -> None:
         try:
-            self._delete_what_is_not_kept(written, state)
+            self._clearing.after(written, state)
         except StoreDown as error:
             log.warning("older checkpoints stay until the next one is written: %s", error)
-
-    def _delete_what_is_not_kept(self, written: Mark, state: State) -> None:
-        """And what writers of this and older attempts have left unfinished."""
-        entries = list(self._store.entries())
-        there = {mark: self._facts(mark) for mark in committed(entries) if mark <= written}
-        stays = kept(
-            there.values(),
-            Mark.named(state.best),
-            last=self._config.keep_last,
-            every_epochs=self._config.keep_every_epochs,
-        )
-        self._attempt.refuse_if_older()
-        for folder in sorted({each.name.partition("/")[0] for each in entries}):
-            mark = Mark.named(folder)
-            if mark and mark not in stays and mark.attempt <= self._attempt.number:
-                discard(self._store, folder, [each.name for each in entries if each.name.startswith(f"{folder}/")])
-
-    def _facts(self, mark: Mark) -> Kept:
-        if mark not in self._known:
-            found = manifest(self._store, mark)
-            self._known[mark] = Kept(mark, found.epoch, found.batch)
-        return self._known[mark]
-
-    # ---- What it tells ----
 
     def _told_of_success(self, done: Commit) -> None:
         with self._changed:
@@ -166,12 +131,10 @@ class Writer:
 
     def _told_of_outage(self, one: Waiting, error: StoreDown) -> None:
         with self._changed:
-            before = self._outage
-            wait = min(2 * before.wait_seconds, _LONGEST_WAIT_SECONDS) if before else _FIRST_WAIT_SECONDS
             now = self._clock()
-            if before is None:
+            if self._outage is None:
                 log.warning("the checkpoint of step %d has to wait, training goes on: %s", one.step, error)
-            self._outage = _Outage(before.began if before else now, wait, now + wait)
+            self._outage = self._outage.goes_on(now) if self._outage else Outage.begins(now)
             self._news.failures += 1
             self._changed.notify_all()
 

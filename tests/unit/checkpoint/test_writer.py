@@ -77,8 +77,8 @@ def writer_of(begin) -> Iterator[Callable[..., Writer]]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is down is asked again at once."""
-    monkeypatch.setattr("trainer.checkpoint.writer._FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr("trainer.checkpoint.writer._LONGEST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("trainer.checkpoint.outage.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("trainer.checkpoint.outage.LONGEST_WAIT_SECONDS", 0.02)
 
 
 def test_only_the_last_ones_and_the_best_are_kept(store: Store, made, writer_of) -> None:
