@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -274,6 +275,25 @@ def test_a_server_that_is_away_for_a_while_costs_no_checkpoint(s3_server, s3, ma
     found, skipped = newest(store)
     assert found is not None
     assert (found.mark.step, skipped) == (2, [])
+
+
+def test_a_bucket_that_is_gone_stops_a_run_at_once(s3, made, writer_of) -> None:
+    store = open_store(f"{s3.url}/run", s3.config, "checkpoint.directory")
+    writer = writer_of(store)
+    writer.save(made(1), b"")
+    writer.finish()
+    shutil.rmtree(s3.folder)
+    writer.save(made(2), b"")
+    writer.finish()
+    refused = writer.news().refused
+    assert isinstance(refused, DataError)
+    assert s3.name in str(refused)
+
+
+def test_a_key_that_is_not_known_stops_a_run_before_it_trains(s3, begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    with pytest.raises(DataError, match=r"^checkpoint.directory: "):
+        begin(open_store(f"{s3.url}/run", s3.config, "checkpoint.directory"))
 
 
 WRITES_UNTIL_KILLED = """

@@ -133,7 +133,7 @@ class FolderStore(Store):
         # No other process has this name while this one lives, and no other thread this identity.
         partial = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make(path.parent)
             with partial.open("xb") as file:
                 yield partial, file
         except OSError as error:
@@ -141,6 +141,13 @@ class FolderStore(Store):
         finally:
             with suppress(OSError):
                 partial.unlink()
+
+    def _make(self, folder: Path) -> None:
+        """A folder, and those above it, whose names outlast a power cut as what is written into it does."""
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            sync(folder.parent)
 
     def _files(self, prefix: str) -> Iterator[Path]:
         start = self._folder / checked(prefix) if prefix else self._folder
