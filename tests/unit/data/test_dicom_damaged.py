@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+import subprocess
 import sys
 import tracemalloc
 import zlib
@@ -242,6 +243,11 @@ def test_without_the_extra_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert str(error.value) == (
         "film: 'film.dcm' is DICOM, which needs pydicom; install cxr-train with the extra dicom"
     )
+
+
+def test_pydicom_is_imported_with_the_first_dicom_film_alone() -> None:
+    code = "import sys, trainer.data.prepare.decoding; sys.exit('pydicom' in sys.modules or 'gdcm' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_bytes_after_the_pixels_do_no_harm() -> None:

@@ -14,6 +14,7 @@ from trainer.data.film.dicom_gray import Look, LookUp, Rescale, Window, WindowSh
 AS_STORED = Rescale(1.0, 0.0)
 
 values = st.lists(st.integers(-40_000, 70_000), min_size=1, max_size=30).map(lambda drawn: np.array(drawn, dtype=float))
+finite = st.floats(allow_nan=False, allow_infinity=False)
 centres = st.floats(-40_000, 70_000, allow_nan=False)
 
 
@@ -118,6 +119,15 @@ def test_padding_is_black_and_outside_of_that_range() -> None:
 def test_a_film_of_one_value_or_of_padding_alone_is_black() -> None:
     assert shown([7, 7], Look(AS_STORED, None, None, inverted=False)) == [0, 0]
     assert shown([7, 7], Look(AS_STORED, None, (7, 7), inverted=True)) == [0, 0]
+
+
+@given(slope=finite, intercept=finite, centre=finite, width=st.floats(1e-300, 1e300))
+@pytest.mark.parametrize("shape", ["linear", "linear_exact", "sigmoid"])
+def test_absurd_numbers_give_a_film_all_the_same(
+    shape: WindowShape, slope: float, intercept: float, centre: float, width: float
+) -> None:
+    for voi in (Window(centre, width, shape), LookUp(-5, np.array([0.0, 9.0]), 4), None):
+        assert len(shown([0, 7, 255], Look(Rescale(slope, intercept), voi, None, inverted=True))) == 3
 
 
 @given(bits=st.integers(1, 16), signed=st.booleans(), centre=centres, width=st.floats(1, 100_000))

@@ -88,10 +88,11 @@ def to_gray(stored: npt.NDArray[Any], bits: int, signed: bool, look: Look) -> Pi
     image = np.ones(len(values), dtype=bool)
     if look.padding is not None:
         image = (values < look.padding[0]) | (values > look.padding[1])
-    units = look.modality.apply(values.astype(np.float64))
-    shades = look.voi.shade(units) if look.voi else _full_range(units, image & _occurring(stored, low, len(values)))
-    if look.inverted:
-        shades = 1.0 - shades
+    # Absurd slopes and widths give infinities and none at all, which are shown as white and black.
+    with np.errstate(all="ignore"):
+        units = look.modality.apply(values.astype(np.float64))
+        shades = look.voi.shade(units) if look.voi else _full_range(units, image & _occurring(stored, low, len(values)))
+    shades = np.nan_to_num(1.0 - shades if look.inverted else shades)
     table = np.where(image, np.rint(255.0 * shades), 0.0).astype(np.uint8)
     film = np.empty(stored.shape, dtype=np.uint8)
     for rows in _blocks(len(stored)):

@@ -15,7 +15,7 @@ from trainer.errors import DataError
 Encoding = Literal["raw", "jpeg", "png"]
 Pixels = npt.NDArray[np.uint8]
 
-FILM_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm")
+FILM_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 
 LARGEST_PIXELS = 64 * 2**20
 """A film of more pixels is taken for a decompression bomb; the largest detectors give about 20 million."""
