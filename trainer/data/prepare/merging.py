@@ -54,6 +54,9 @@ def find_finished(
     keys = [shard.key for shard in shards]
     for number, archive in archives.items():
         keys += archive_shards(number, archive.films, films_per_shard(config))
+    # Names first: as long as others are at it, reading what they finished would be in vain.
+    if not set(keys).issubset(parts.recorded()):
+        return None
     found = parts.finished(keys)
     if len(found) < len(keys):
         return None
