@@ -159,12 +159,11 @@ class Monitor:
 
     def _checkpoint_interval(self) -> int:
         """Steps between two checkpoints: as set, and at each epoch's end."""
-        epoch = self._run.plan(0).batches
+        epoch = self._run.batches
         return min(self._run.config.checkpoint.every_steps or epoch, epoch)
 
     def _line(self) -> None:
         state, window, phases = self._run.state, self.timer.window(), self.timer.phases
-        batches = self._run.plan(state.epoch).batches
         loss = sum(self._losses) / len(self._losses)
         self._write("step", loss=loss, films_per_second=self.films_per_second())
         self._losses.clear()
@@ -175,7 +174,7 @@ class Monitor:
             epoch=state.epoch + 1,
             epochs=self._run.config.train.epochs,
             step=state.batch,
-            steps=batches,
+            steps=self._run.batches,
             loss=loss,
             auc=self._auroc,
             films_per_second=window.films_per_second if window else None,

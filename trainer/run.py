@@ -75,7 +75,8 @@ class Run:
         self.optimizer = AdamW(parameters(self.model), config.optimizer)
         self.step = TrainingStep(self.model, self.optimizer, ranks, config, _positive_weights(config, self.training))
         self.scorer = Scorer(self.model, ranks, channels=config.model.channels, batch_size=config.evaluate.batch_size)
-        self._batches = self.plan(0).batches
+        self.batches = self.plan(0).batches
+        """Of each epoch."""
         self.store = open_store(config.checkpoint.directory, config.store, "checkpoint.directory")
         self.writer: Writer | None = None
         self.lease: Lease | None = None
@@ -95,7 +96,7 @@ class Run:
     @property
     def steps(self) -> int:
         """Updates that the whole run takes."""
-        return self.config.train.epochs * self._batches
+        return self.config.train.epochs * self.batches
 
     def learning_rate(self) -> float:
         """Of the next update."""

@@ -1,6 +1,5 @@
 """The plan: every film once an epoch, the same global batches for any number of ranks, in little memory."""
 
-import time
 import tracemalloc
 from collections import Counter
 from itertools import pairwise
@@ -152,25 +151,20 @@ def test_a_rank_needs_only_the_shards_its_lanes_run_through(ranks: int, window: 
         assert len(needed) <= 64 // ranks + 2 * window
 
 
-TEN_MILLION_FILMS = [1337] * 7480
-
-
-def test_a_plan_of_ten_million_films_needs_little_memory() -> None:
+@pytest.mark.parametrize("shards", [[1337] * 7480, [143] * 70_000])
+@pytest.mark.parametrize(("batch_size", "ranks"), [(256, 1), (2048, 1), (2048, 64)])
+def test_a_plan_of_ten_million_films_needs_little_memory(shards: list[int], batch_size: int, ranks: int) -> None:
+    mine = range(batch_size // ranks)
     tracemalloc.start()
     try:
-        plan = plan_of(TEN_MILLION_FILMS, 256, window=8)
-        for batch in (0, 1, plan.batches - 1):
-            plan.slots(batch, range(256))
+        plan = plan_of(shards, batch_size, window=8)
+        plan.needs(mine, plan.batches // 2)
+        for batch in (0, plan.batches // 2, plan.batches - 1):
+            plan.slots(batch, mine)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 200 * 2**20
-
-
-def test_a_plan_of_ten_million_films_gives_its_first_batch_within_a_second() -> None:
-    began = time.process_time()
-    plan_of(TEN_MILLION_FILMS, 32, window=8).slots(0, range(32))
-    assert time.process_time() - began < 1.0
 
 
 @MANY
@@ -243,9 +237,7 @@ def test_the_next_epochs_plan_is_the_one_that_is_made_for_it() -> None:
     assert films_of(here.slots(1, range(6))) == films_of(there.slots(1, range(6)))
 
 
-def test_the_needs_of_ten_million_films_are_known_within_seconds() -> None:
+def test_one_rank_of_ten_million_films_needs_every_shard() -> None:
     plan = EpochPlan([1300] * 7700, seed=0, epoch=0, global_batch_size=512, window_shards=8)
-    began = time.perf_counter()
     needs = plan.needs(range(512))
     assert len(needs) == 7700
-    assert time.perf_counter() - began < 15
