@@ -1,5 +1,6 @@
 """Shards: what was written is read back, by record, and a changed byte is noticed."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from trainer.data.store.store import Range
 from trainer.errors import DataError
 
 NAME = "shard-00000.tfrecord"
+ROW = Row(Range(0, 9), Range(1, 3), (1.0,), b"a.png", "0" * 16)
 CLASSES = ("Mass", "Hernia", "Edema")
 
 
@@ -92,7 +94,17 @@ def test_labels_ids_and_patients_come_back(tmp_path: Path) -> None:
 @given(names=st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=300), min_size=1))
 def test_any_name_comes_back_from_the_index(names: list[str]) -> None:
     rows = [Row(Range(0, 9), Range(1, 3), (1.0,), name.encode(), "0" * 16) for name in names]
-    assert ShardIndex(encode_index(rows)).ids() == names
+    content = encode_index(rows)
+    assert ShardIndex(content).ids() == names
+    assert np.array_equal(ShardIndex(content)._rows, np.load(io.BytesIO(content), allow_pickle=False))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x93NUMPY", b"\x93NUMPY\x02\x00", encode_index([ROW])[:-1], encode_index([ROW])[:-105]]
+)
+def test_what_is_no_index_is_a_value_error(content: bytes) -> None:
+    with pytest.raises(ValueError, match="."):
+        ShardIndex(content)
 
 
 def test_equal_films_give_equal_bytes(tmp_path: Path) -> None:
