@@ -99,12 +99,10 @@ def test_any_name_comes_back_from_the_index(names: list[str]) -> None:
     assert np.array_equal(ShardIndex(content)._rows, np.load(io.BytesIO(content), allow_pickle=False))
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x93NUMPY", b"\x93NUMPY\x02\x00", encode_index([ROW])[:-1], encode_index([ROW])[:-105]]
-)
-def test_what_is_no_index_is_a_value_error(content: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
-        ShardIndex(content)
+@pytest.mark.parametrize("end", [0, 6, 8, -1, -57])
+def test_part_of_an_index_is_a_value_error(end: int) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        ShardIndex(encode_index([ROW])[:end])
 
 
 def test_equal_films_give_equal_bytes(tmp_path: Path) -> None:

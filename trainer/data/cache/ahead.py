@@ -36,6 +36,7 @@ class Ahead:
         self._last: dict[int, float] = {}
         self._held: dict[int, Future[Brought]] = {}
         self._running, self._adopting, self._plan = 0, 0, 0
+        self._passed = -1
         self._blocked = False
         self.planned = False
         """Whether it is known what will be needed."""
@@ -45,6 +46,7 @@ class Ahead:
         with self._lock:
             self._plan += 1
             self._adopting += 1
+            self._passed = -1
             self.planned = True
             self._pool.submit(self._adopt, needs, self._plan)
 
@@ -60,6 +62,8 @@ class Ahead:
         with self._lock:
             for shard in [each for each, last in self._last.items() if last <= batch]:
                 self._release(shard)
+                self._keeper.done(shard)
+            self._passed = batch
             self._blocked = False
             self._begin()
 
@@ -115,6 +119,8 @@ class Ahead:
             if shard not in self._held and self._sizes[shard] > room and self._held:
                 return
             self._queue.popleft()
+            if last <= self._passed:
+                continue
             self._last[shard] = last
             if shard not in self._held and self._sizes[shard] <= room:
                 self._running += 1

@@ -11,7 +11,8 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -41,14 +42,24 @@ class CacheFolder:
 
     def __init__(self, directory: Path, cap_bytes: int, tell: Tell) -> None:
         self._directory, self._cap_bytes, self._tell = directory, cap_bytes, tell
-        self._plans: dict[object, Mapping[str, int]] = {}
+        self._plans: dict[object, dict[str, deque[int]]] = {}
         self._lock = threading.Lock()
         self._warned = False
 
     def plan(self, reader: object, names: Sequence[str]) -> None:
-        """What a reader of this process needs, in the order of need."""
+        """What a reader of this process needs, in the order of need; once more what it needs again."""
+        plan: dict[str, deque[int]] = {}
+        for place, name in enumerate(names):
+            plan.setdefault(name, deque()).append(place)
         with self._lock:
-            self._plans[reader] = {name: place for place, name in enumerate(dict.fromkeys(names))}
+            self._plans[reader] = plan
+
+    def done(self, reader: object, name: str) -> None:
+        """A reader has read a shard to its end, for the first time in its plan."""
+        with self._lock:
+            places = self._plans.get(reader, {}).get(name)
+            if places:
+                places.popleft()
 
     def opened(self, name: str) -> BinaryIO | None:
         """A whole shard, kept from eviction until it is closed; None if it is not there."""
@@ -148,35 +159,43 @@ class CacheFolder:
         """Makes the file ``size`` bytes long, evicting what has to go for it. Raises NoRoomError, OSError."""
         with self._alone():
             present, used = self._present(), self._used()
-            with self._lock:
-                plan = self._plans.get(reader, {})
-                later = {name: place for each in self._plans.values() for name, place in each.items()}
-            going = iter(evictable(present, plan, later, name))
+            going = iter(evictable(present, self._next_of([reader]), self._next_of(self._plans), name))
             while used + size > self._cap_bytes:
-                used -= self._evict_one(going, f"data.cache.gibibytes is {self._cap_bytes / 2**30:g}")
+                if not (freed := self._evict_one(going)):
+                    raise NoRoomError("all that the cache may hold is being read")
+                used -= freed
             while not _allocated(file, size):
-                self._evict_one(going, "the disk is full")
+                if not self._evict_one(going):
+                    raise self._no_room("the disk is full")
 
-    def _evict_one(self, going: Iterator[Present], reason: str) -> int:
-        """Evicts the next that nobody reads, and says how many bytes it had."""
+    def _next_of(self, readers: Iterable[object]) -> Mapping[str, int]:
+        """Shards by the place of their next use."""
+        with self._lock:
+            plans = [self._plans[each] for each in readers if each in self._plans]
+            return {name: places[0] for plan in plans for name, places in plan.items() if places}
+
+    def _evict_one(self, going: Iterator[Present]) -> int:
+        """Evicts the next that nobody reads; how many bytes it had, 0 if there is none."""
         for each in going:
-            if _removed(self._directory / each.name):
-                (self._directory / f"{each.name}{_INDEX}").unlink(missing_ok=True)
+            shard, index = self._directory / each.name, self._directory / f"{each.name}{_INDEX}"
+            if not shard.exists() or _removed(shard):
+                index.unlink(missing_ok=True)
                 self._tell("evictions", 1)
                 return each.bytes
-        raise self._no_room(reason)
+        return 0
 
     def _present(self) -> list[Present]:
-        """The whole shards, indexes counted with them. What dead processes began is removed."""
-        found = []
+        """The shards, each with its index, which may be there alone. What dead processes began is removed."""
+        found: dict[str, Present] = {}
         for path in self._directory.iterdir():
             if path.suffix == _PARTIAL:
                 _removed(path)
-            elif not path.suffix and path.name != _LOCK:
+            elif path.name != _LOCK:
                 with suppress(FileNotFoundError):
-                    stat = path.stat()
-                    found.append(Present(path.name, stat.st_size, stat.st_atime))
-        return found
+                    stat, name = path.stat(), path.name.removesuffix(_INDEX)
+                    other = found.get(name, Present(name, 0, 0.0))
+                    found[name] = Present(name, other.bytes + stat.st_size, max(other.used, stat.st_atime))
+        return list(found.values())
 
     def _used(self) -> int:
         total = 0

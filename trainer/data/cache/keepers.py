@@ -26,6 +26,9 @@ _TRIES = 2
 """At an object with another hash: what was damaged on the way comes whole the second time."""
 
 
+_INDEX_LOCKS = 64
+
+
 class Brought(NamedTuple):
     """A shard within reach, for as long as it is not let go."""
 
@@ -76,6 +79,10 @@ class Keeper(ABC):
     def plan(self, shards: Sequence[int]) -> None:
         """Told of what will be needed, in that order."""
 
+    @abstractmethod
+    def done(self, shard: int) -> None:
+        """Told of a shard that has been read to its end."""
+
     def where(self, shard: int) -> str:
         """The shard as a person names it."""
         return f"{self.store.where}/{self.manifest.shards[shard].name}"
@@ -112,6 +119,9 @@ class InPlace(Keeper):
     def plan(self, shards: Sequence[int]) -> None:
         """All are there already."""
 
+    def done(self, shard: int) -> None:
+        """None is evicted."""
+
 
 class NodeCache(Keeper):
     """Of a set in a bucket: its shards are fetched into the node's folder, each once a node.
@@ -131,6 +141,7 @@ class NodeCache(Keeper):
         super().__init__(store, manifest)
         self._folder, self.threads, self.budget_bytes = folder, threads, budget_bytes
         self.tell = tell
+        self._fetching_index = [threading.Lock() for _ in range(_INDEX_LOCKS)]
 
     def bring(self, shard: int) -> Brought:
         """From the folder; if it is not there, from the store, or by another process that is fetching it."""
@@ -148,12 +159,14 @@ class NodeCache(Keeper):
     def index(self, shard: int) -> ShardIndex:
         """From the folder, or from the store."""
         info = self.manifest.shards[shard]
-        content = self._folder.index(info.sha256)
-        if content is not None:
-            if sha256_of(content) == info.index_sha256:
-                return ShardIndex(content)
-            self.tell("corrupt", 1)
-        return _index_in_store(self.store, info, self._keep_index)
+        # Whoever wants the same one waits, and finds it in the folder.
+        with self._fetching_index[shard % len(self._fetching_index)]:
+            content = self._folder.index(info.sha256)
+            if content is not None:
+                if sha256_of(content) == info.index_sha256:
+                    return ShardIndex(content)
+                self.tell("corrupt", 1)
+            return _index_in_store(self.store, info, self._keep_index)
 
     def records(self, shard: int, ranges: Sequence[Range], *, again: bool) -> list[bytes]:
         """From the folder, else from the store."""
@@ -169,6 +182,10 @@ class NodeCache(Keeper):
     def plan(self, shards: Sequence[int]) -> None:
         """The folder evicts by it."""
         self._folder.plan(self, [self.manifest.shards[each].sha256 for each in shards])
+
+    def done(self, shard: int) -> None:
+        """It may be evicted."""
+        self._folder.done(self, self.manifest.shards[shard].sha256)
 
     def _keep_index(self, info: ShardInfo, content: bytes) -> None:
         self.tell("fetched_bytes", len(content))
