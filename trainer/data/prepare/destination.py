@@ -1,7 +1,7 @@
 """The place that prepare fills: what it is being filled with, so that nobody mixes two sets, and what exists in it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import trainer
 from trainer.config import PrepareConfig, StoreConfig
@@ -15,6 +15,7 @@ from trainer.labels import LabelSet
 
 SETTINGS_NAME = "prepare.json"
 
+_PROGRAM = "program"
 _FILES = ("table", "train_list", "test_list")
 _WITHOUT_EFFECT = {"destination", "processes", "on_bad_film", "on_missing_film", "workers", "worker"}
 
@@ -36,11 +37,13 @@ def settings_of(
     films = sorted(inputs.records[number].film for number in inputs.files)
     archives = (f"{each.placed.name} {each.bytes}" for each in inputs.sources.archives)
     settings["prepare.source"] = sha256_of("\n".join([*films, *archives]).encode())
-    return settings | {"data.labels": labels.name, KEY_VARIABLE: key_fingerprint, "program": trainer.__version__}
+    return settings | {"data.labels": labels.name, KEY_VARIABLE: key_fingerprint, _PROGRAM: trainer.__version__}
 
 
-def claim(destination: Store, settings: Mapping[str, str]) -> None:
+def claim(destination: Store, settings: Mapping[str, str], *, complete: bool) -> None:
     """Keeps the place to films prepared with these settings, by whomever: workers, copies of them, later runs.
+
+    To what is complete, another version of the program adds nothing, so it may come.
 
     Raises DataError if it holds films prepared with others, or some of unknown making.
     """
@@ -52,7 +55,7 @@ def claim(destination: Store, settings: Mapping[str, str]) -> None:
     try:
         destination.create(SETTINGS_NAME, f"{json.dumps(dict(settings), indent=2)}\n".encode())
     except AlreadyThere:
-        _refuse_other_settings(destination, settings)
+        _refuse_other_settings(destination, settings, {_PROGRAM} if complete else set())
 
 
 def are_complete(destination: Store, splits: Iterable[Split]) -> bool:
@@ -60,13 +63,13 @@ def are_complete(destination: Store, splits: Iterable[Split]) -> bool:
     return all(destination.exists(f"{split}/{MANIFEST_NAME}") for split in splits)
 
 
-def _refuse_other_settings(destination: Store, new: Mapping[str, str]) -> None:
+def _refuse_other_settings(destination: Store, new: Mapping[str, str], but: Set[str]) -> None:
     try:
         old = json.loads(destination.read(SETTINGS_NAME))
     except ValueError as error:
         rule = f"holds a damaged {SETTINGS_NAME} ({error})"
         raise DataError(destination.key, destination.where, rule, "remove it, or name another place") from error
-    for key in sorted(old.keys() | new.keys()):
+    for key in sorted((old.keys() | new.keys()) - but):
         if old.get(key) != new.get(key):
             raise DataError(
                 destination.key,

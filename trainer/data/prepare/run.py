@@ -47,8 +47,8 @@ def prepare(config: PrepareConfig, stores: StoreConfig, labels: LabelSet, progre
     worker, hasher = worker_of(config), hasher_from_environment()
     destination = open_store(config.destination, stores, "prepare.destination")
     inputs = collect(config, labels, stores)
-    claim(destination, settings_of(config, labels, hasher.fingerprint, inputs, stores))
     complete = are_complete(destination, inputs.splits)
+    claim(destination, settings_of(config, labels, hasher.fingerprint, inputs, stores), complete=complete)
     filling = Filling(destination, Parts(destination), skip_bad=config.on_bad_film == "skip")
     finished = None
     if not complete:

@@ -46,6 +46,13 @@ def test_another_program_does_not_mix_with_what_is_there(source: Path, tmp_path:
     refusal(settings(source, tmp_path / "sets"), "was begun with program '0.0.0'")
 
 
+def test_another_program_may_come_to_a_complete_destination(source: Path, tmp_path: Path) -> None:
+    run(settings(source, tmp_path / "sets"))
+    path = tmp_path / "sets" / "prepare.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"program": "0.0.0"}))
+    assert run(settings(source, tmp_path / "sets")).already_complete
+
+
 def test_damaged_settings_of_an_earlier_run_stop_it(source: Path, tmp_path: Path) -> None:
     config = settings(source, tmp_path / "sets")
     interrupt_halfway(config)
