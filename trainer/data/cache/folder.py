@@ -129,6 +129,8 @@ class CacheFolder:
             with os.fdopen(file, "wb") as opened:
                 fcntl.flock(opened, fcntl.LOCK_EX)
                 opened.write(content)
+                # Whole before it has its name, or not at all where the disk is full.
+                opened.flush()
                 Path(path).replace(self._directory / f"{name}{_INDEX}")
 
     def failed(self, reason: str) -> None:
