@@ -2,8 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +13,7 @@ from trainer.durable import sync
 from trainer.errors import CxrError, DataError, StoreDown
 
 _COPY_BYTES = 2**20
+_TRIES = 100
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN}
 """A full disk, or a share that is away: worth another try, once somebody has made room or it is back."""
 
@@ -77,23 +78,25 @@ class FolderStore(Store):
 
     def create(self, name: str, content: bytes) -> None:
         """Writes the file and links it to its name, which fails where there is one."""
-        with self._partial(name) as (partial, file):
-            file.write(content)
-            self._flush(file)
-            try:
-                self.path(name).hardlink_to(partial)
-            except FileExistsError as error:
-                raise AlreadyThere(self.key, str(self.path(name)), "is there already", "name another") from error
-            sync(self.path(name).parent)
+        with self._partial(name) as (partial, sink):
+            sink.write(content)
+            with self._told(name):
+                sink.flush()
+                try:
+                    self.path(name).hardlink_to(partial)
+                except FileExistsError as error:
+                    raise AlreadyThere(self.key, str(self.path(name)), "is there already", "name another") from error
+                sync(self.path(name).parent)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Sink]:
         """Writes a hidden file of its own, renamed at the end: of two writers, the last to end wins, whole."""
-        with self._partial(name) as (partial, file):
-            yield file
-            self._flush(file)
-            partial.replace(self.path(name))
-            sync(self.path(name).parent)
+        with self._partial(name) as (partial, sink):
+            yield sink
+            with self._told(name):
+                sink.flush()
+                partial.replace(self.path(name))
+                sync(self.path(name).parent)
 
     def upload(self, name: str, file: Path) -> None:
         """Copies the file."""
@@ -128,19 +131,35 @@ class FolderStore(Store):
             raise self._failed(name, error) from error
 
     @contextmanager
-    def _partial(self, name: str) -> Iterator[tuple[Path, BinaryIO]]:
+    def _partial(self, name: str) -> Iterator[tuple[Path, "_FileSink"]]:
         path = self.path(name)
         # No other process has this name while this one lives, and no other thread this identity.
         partial = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
+        with self._told(name):
+            file = self._begun(partial)
         try:
-            self._make(path.parent)
-            with partial.open("xb") as file:
-                yield partial, file
-        except OSError as error:
-            raise self._failed(name, error) from error
+            yield partial, _FileSink(file, lambda: self._told(name))
         finally:
             with suppress(OSError):
                 partial.unlink()
+            with self._told(name):
+                file.close()
+
+    def _begun(self, partial: Path) -> BinaryIO:
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):
+                # Another process may find the folder empty between the two, and tidy it away.
+                self._make(partial.parent)
+                return partial.open("xb")
+        return partial.open("xb")
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        """What the folder does not do is told as its error; what the block of a writer does not do, is not."""
+        try:
+            yield
+        except OSError as error:
+            raise self._failed(name, error) from error
 
     def _make(self, folder: Path) -> None:
         """A folder, and those above it, whose names outlast a power cut as what is written into it does."""
@@ -165,11 +184,23 @@ class FolderStore(Store):
                 return
             folder = folder.parent
 
-    def _flush(self, file: BinaryIO) -> None:
-        file.flush()
-        os.fsync(file.fileno())
-
     def _failed(self, name: str, error: OSError) -> CxrError:
         kind = StoreDown if error.errno in _PASSING else DataError
         reason = error.strerror or str(error)
         return kind(self.key, str(self.path(name)), f"cannot be used ({reason})", "free, mount or correct it")
+
+
+class _FileSink:
+    """A file being written, whose errors are told as ``told`` tells them."""
+
+    def __init__(self, file: BinaryIO, told: Callable[[], AbstractContextManager[None]]) -> None:
+        self._file, self._told = file, told
+
+    def write(self, content: bytes) -> None:
+        with self._told():
+            self._file.write(content)
+
+    def flush(self) -> None:
+        """Until it is on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
