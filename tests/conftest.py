@@ -44,19 +44,19 @@ class MakeSet(Protocol):
 
 @pytest.fixture(scope="session")
 def make_set() -> MakeSet:
-    return _make_set
+    return write_set
 
 
 @pytest.fixture(scope="session")
 def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of training/ (150 films) and validation/ (70 films), 32 pixels, nih15, no shared patient."""
     folder = tmp_path_factory.mktemp("small_sets")
-    _make_set(folder / "training", "training", 150)
-    _make_set(folder / "validation", "validation", 70, seed=1, patient_prefix="b")
+    write_set(folder / "training", "training", 150)
+    write_set(folder / "validation", "validation", 70, seed=1, patient_prefix="b")
     return folder
 
 
-def _make_set(
+def write_set(
     directory: Path,
     split: Split,
     films: int,

@@ -21,15 +21,16 @@ def writes(request: Request) -> bool:
     return request.method in ("PUT", "POST")
 
 
-def first(count: int, fault: Fault, matches: Matches = any_request) -> Fault:
-    """The fault for the first so many requests that match; no fault after."""
+def first(count: int, fault: Fault, matches: Matches = any_request, then: Fault = well) -> Fault:
+    """The fault for the first so many requests that match; for those that match after them, what comes ``then``."""
     left, counting = [count], threading.Lock()
 
     def done(exchange: Exchange) -> None:
         with counting:
-            struck = left[0] > 0 and matches(exchange.request)
+            matched = matches(exchange.request)
+            struck = matched and left[0] > 0
             left[0] -= struck
-        (fault if struck else well)(exchange)
+        (fault if struck else then if matched else well)(exchange)
 
     return done
 
@@ -39,6 +40,47 @@ def always(fault: Fault, matches: Matches = any_request) -> Fault:
 
     def done(exchange: Exchange) -> None:
         (fault if matches(exchange.request) else well)(exchange)
+
+    return done
+
+
+def every(number: int, fault: Fault, matches: Matches = any_request) -> Fault:
+    """The fault for each request of that number, of those that match, beginning with the first."""
+    came, counting = [0], threading.Lock()
+
+    def done(exchange: Exchange) -> None:
+        with counting:
+            matched = matches(exchange.request)
+            came[0] += matched
+            struck = matched and came[0] % number == 1
+        (fault if struck else well)(exchange)
+
+    return done
+
+
+def from_the(number: int, fault: Fault, matches: Matches = any_request) -> Fault:
+    """The fault from that request on, of those that match."""
+    return first(number, well, matches, then=fault)
+
+
+def at_the(number: int, action: Callable[[], object], matches: Matches = any_request) -> Fault:
+    """Something else happens before that request, of those that match, is sent on."""
+
+    def done(exchange: Exchange) -> None:
+        action()
+        well(exchange)
+
+    return first(number - 1, well, matches, then=first(1, done, matches))
+
+
+def once_each(fault: Fault, matches: Matches = any_request) -> Fault:
+    """The fault for the first request of each kind, of those that match."""
+    came: set[Request] = set()
+
+    def done(exchange: Exchange) -> None:
+        struck = matches(exchange.request) and exchange.request not in came
+        came.add(exchange.request)
+        (fault if struck else well)(exchange)
 
     return done
 
