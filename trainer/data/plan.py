@@ -6,7 +6,7 @@ a rank takes a contiguous run of slots, so it needs only the shards that its lan
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -77,12 +77,17 @@ class EpochPlan:
         firsts = np.full(len(self._records), self.batches)
         lasts = np.full(len(self._records), -1)
         starts = self._lanes[wanted.start : wanted.stop + 1]
-        for window, shards in self._shards_of(int(starts[0]), int(starts[-1])):
-            positions = window + np.arange(len(shards))
+        first_window = int(np.searchsorted(self._window_starts, starts[0], side="right")) - 1
+        past_window = int(np.searchsorted(self._window_starts, starts[-1], side="left"))
+        for window in range(first_window, past_window):
+            start, stop = self._window_starts[window : window + 2]
+            positions = np.arange(max(start, starts[0]), min(stop, starts[-1]))
             batches = positions - starts[np.searchsorted(starts, positions, side="right") - 1]
             later = batches >= first_batch
-            np.minimum.at(firsts, shards[later], batches[later])
-            np.maximum.at(lasts, shards[later], batches[later])
+            if later.any():
+                shards = self._shuffled_window(window)[positions[later] - start] >> _RECORD_BITS
+                np.minimum.at(firsts, shards, batches[later])
+                np.maximum.at(lasts, shards, batches[later])
         # Films that are repeated to fill a batch.
         for batch in range(max(first_batch, self.films // (len(self._lanes) - 1)), self.batches):
             shards = self.slots(batch, wanted).shard
@@ -101,14 +106,6 @@ class EpochPlan:
             global_batch_size=len(self._lanes) - 1,
             window_shards=len(self._windows[0]),
         )
-
-    def _shards_of(self, start: int, stop: int) -> Iterator[tuple[int, Integers]]:
-        """Runs of the epoch's order from position ``start`` to ``stop``: where each begins, and its films' shards."""
-        for window, begin in enumerate(self._window_starts[:-1].tolist()):
-            end = int(self._window_starts[window + 1])
-            if begin < stop and start < end:
-                first, last = max(start, begin), min(stop, end)
-                yield first, self._shuffled_window(window)[first - begin : last - begin] >> _RECORD_BITS
 
     def _locate(self, positions: Integers) -> tuple[Integers, Integers]:
         windows = np.searchsorted(self._window_starts, positions, side="right") - 1
