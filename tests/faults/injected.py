@@ -151,6 +151,16 @@ def slow(bytes_per_second: float) -> Fault:
     return done
 
 
+def slow_to_take(bytes_per_second: float) -> Fault:
+    """What is sent to the server goes out slowly."""
+
+    def done(exchange: Exchange) -> None:
+        exchange.take(bytes_per_second)
+        well(exchange)
+
+    return done
+
+
 def altered(exchange: Exchange) -> None:
     """One byte of the body is another."""
     answer = exchange.forward()

@@ -39,6 +39,10 @@ class Exchange:
         """Sends the request on; the server's answer."""
         return self._handler.forwarded()
 
+    def take(self, bytes_per_second: float) -> None:
+        """Takes the request's body at that pace."""
+        self._handler.take(bytes_per_second)
+
     def send(self, answer: Answer, *, upto: int | None = None, bytes_per_second: float = 0.0) -> None:
         """Sends the answer's head, and its body up to a byte."""
         self._handler.send(answer, answer.body if upto is None else answer.body[:upto], bytes_per_second)
@@ -175,6 +179,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.answered(len(piece))
             if bytes_per_second:
                 time.sleep(len(piece) / bytes_per_second)
+
+    def take(self, bytes_per_second: float) -> None:
+        left = int(self.headers.get("Content-Length") or 0)
+        body = bytearray()
+        while left > len(body):
+            body += self.rfile.read(min(PIECE_BYTES, left - len(body)))
+            time.sleep(PIECE_BYTES / bytes_per_second)
+        self._body = bytes(body)
 
     def _drain(self) -> None:
         if self._body is None:

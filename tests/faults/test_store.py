@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import injected
-from tests.faults.proxy import Exchange, Fault, Proxy
+from tests.faults.proxy import Exchange, Fault, Proxy, well
 from tests.s3 import Bucket, new_server
 from trainer.data.store.opening import open_store
 from trainer.data.store.store import AlreadyThere, Range, Store
@@ -169,6 +169,29 @@ def test_a_slow_line_is_no_stall(store: Store, proxy: Proxy) -> None:
     proxy.fault = injected.always(injected.slow(200_000))
     assert store.read_ranges("large", [Range(0, 200_000)]) == [CONTENT[:200_000]]
     assert len(proxy.requests) == len({*proxy.requests})
+
+
+def test_a_slow_upload_is_no_stall(bucket: Bucket, proxy: Proxy) -> None:
+    settings = bucket.config.model_copy(update={"slowest_kilobytes_per_second": 1000.0})
+    proxy.fault = injected.always(injected.slow_to_take(5e6), injected.writes)
+    write_in_parts(open_store(f"{bucket.url}/films", settings, "data.training"), "parts")
+    # One to begin, three parts that each take longer than a request may say nothing, one to end.
+    assert [request.method for request in proxy.requests].count("PUT") == 3
+    assert len(proxy.requests) == 5
+    assert around_the_proxy(bucket).read("parts") == CONTENT
+
+
+def test_a_listing_that_breaks_off_goes_on_after_the_last_name(bucket: Bucket, proxy: Proxy) -> None:
+    names = [f"{number:05}" for number in range(10_050)]
+    (bucket.folder / "films").mkdir()
+    for name in names:
+        (bucket.folder / "films" / name).touch()
+    store = open_store(f"{bucket.url}/films", bucket.config, "data.training")
+    proxy.fault = injected.first(4, well, then=injected.first(1, injected.reset))
+    assert [each.name for each in store.entries()] == names
+    assert len(proxy.requests) == 12
+    store.delete(names[1:])
+    assert [each.name for each in store.entries()] == names[:1]
 
 
 @pytest.mark.parametrize(("fault", "words"), LASTING.values(), ids=LASTING.keys())

@@ -115,6 +115,9 @@ def judge(error: BaseError | FileNotFoundError | DamagedError) -> Verdict:
 
 
 def _refusal(code: str, status: int, text: str) -> tuple[str, str] | None:
+    if re.search(r"169\.254\.|/latest/api/token|metadata\.google|/metadata/identity", text):
+        # The cloud's word about the machine's own identity, which says nothing of the object.
+        return "has no credentials in the environment", f"set {_KEYS} for this process"
     if code in _ELSEWHERE or status == 301 or "Received redirect without LOCATION" in text:
         region = _found(r"<Region>([\w-]+)</Region>", text)
         cure = f"set store.region (AWS_REGION) to {region or 'that of the bucket'}"
@@ -123,8 +126,6 @@ def _refusal(code: str, status: int, text: str) -> tuple[str, str] | None:
 
 
 def _without_code(code: str, status: int, text: str) -> Verdict:
-    if re.search(r"169\.254\.|/latest/api/token|metadata\.google|/metadata/identity", text):
-        return Verdict(Cause.REFUSED, "has no credentials in the environment", f"set {_KEYS} for this process")
     if status in (401, 403):
         return Verdict(Cause.REFUSED, *_REFUSALS["AccessDenied"])
     if found := _found(r"(InvalidCertificate\([^)]*|InvalidContentType|HTTPS server)", text):
