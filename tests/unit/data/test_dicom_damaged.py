@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    JPEG2000,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -25,6 +26,7 @@ from pydicom.uid import (
     JPEGExtended12Bit,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -205,6 +207,54 @@ def test_an_element_longer_than_the_file_is_refused(syntax: str) -> None:
     data[at : at + 4] = struct.pack(">I" if syntax == ExplicitVRBigEndian else "<I", 0x7FFFFFF0)
     data = data[:-1000]
     assert "its pixels are damaged" in refusal(bytes(data))
+
+
+CODES = [
+    (syntax, code_of(stored, dataset(stored, bits=bits), syntax))
+    for syntax, stored, bits in (
+        (JPEGBaseline8Bit, BYTES, 8),
+        (JPEGBaseline8Bit, np.stack([BYTES] * 3, axis=-1), 8),
+        *((syntax, BYTES, 8) for syntax in (RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)),
+        *((syntax, STORED, 12) for syntax in (RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)),
+        *((syntax, STORED.astype(np.int16), 16) for syntax in (JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)),
+    )
+]
+"""Compressed frames, and what they are compressed with."""
+
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "BitsAllocated": st.sampled_from((8, 16)),
+        "BitsStored": st.integers(1, 16),
+        "HighBit": st.integers(0, 15),
+        "PixelRepresentation": st.integers(0, 2),
+        "SamplesPerPixel": st.sampled_from((1, 3)),
+        "PlanarConfiguration": st.integers(0, 2),
+        "PhotometricInterpretation": st.sampled_from(("MONOCHROME1", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT")),
+        "NumberOfFrames": st.integers(-1, 3),
+        "PixelPaddingValue": st.integers(0, 32767),
+        "WindowWidth": st.integers(0, 5),
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(coded=st.sampled_from(CODES), elements=HEADERS, lossy=st.booleans())
+def test_a_header_may_claim_anything_of_a_sound_code(
+    coded: tuple[str, bytes], elements: dict[str, Any], lossy: bool
+) -> None:
+    syntax, code = coded
+    bits = elements.get("BitsStored", 12)
+    given = {"HighBit": bits - 1, "BitsAllocated": 8 if bits <= 8 else 16} | elements
+    as_lossy = {JPEG2000Lossless: JPEG2000, JPEGLSLossless: JPEGLSNearLossless}.get(syntax, syntax)
+    made = dataset(STORED, bits=bits, **given)
+    data = written(made, encapsulate([code]), as_lossy if lossy else syntax, "OB")
+    try:
+        film = read_dicom(data, name="film.dcm", rules=ANY.model_copy(update={"multi_frame": "first"}))
+    except DataError:
+        return
+    assert isinstance(film, np.ndarray)
+    assert (film.shape, film.dtype) == (STORED.shape, np.uint8)
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,24 +10,30 @@ _FRAME_MARKERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 
 
 class Code(NamedTuple):
-    """The size of the image in a codestream, and the bits of a sample."""
+    """The size of the image in a codestream, the bits of a sample, and whether they have a sign."""
 
     height: int
     width: int
     samples: int
     bits: int
+    signed: bool = False
 
 
-def refuse_mismatch(code: bytes, claimed: Code, name: str, where: str) -> None:
-    """Raises DataError unless the codestream holds an image of the claimed size, in as many bits or fewer."""
+def require_code(code: bytes, claimed: Code, least_bits: int, name: str, where: str) -> Code:
+    """What the codestream says of itself.
+
+    Raises DataError unless that is an image of the claimed size, of ``least_bits`` to ``claimed.bits`` a sample.
+    """
     found = read_code(code)
     if found is None:
         raise bad_film(name, f"cannot be decoded: its pixels are no such code {where}")
-    if found.bits > claimed.bits:
-        raise bad_film(name, f"cannot be decoded: {found.bits} bits a sample, where {claimed.bits} are read {where}")
+    if not least_bits <= found.bits <= claimed.bits:
+        read = f"{least_bits} to {claimed.bits}" if least_bits < claimed.bits else f"{claimed.bits}"
+        raise bad_film(name, f"cannot be decoded: {found.bits} bits a sample, where {read} are read {where}")
     if found[:3] != claimed[:3]:
         sizes = [f"{each.width}x{each.height}x{each.samples}" for each in (claimed, found)]
         raise bad_film(name, f"cannot be decoded: the header claims {sizes[0]} samples, the code {sizes[1]} {where}")
+    return found
 
 
 def read_code(code: bytes) -> Code | None:
@@ -55,4 +61,5 @@ def _read_jpeg_2000(segment: bytes) -> Code | None:
     if len(segment) < 39:
         return None
     right, bottom, left, top = (int.from_bytes(segment[start : start + 4]) for start in (4, 8, 12, 16))
-    return Code(bottom - top, right - left, int.from_bytes(segment[36:38]), (segment[38] & 0x7F) + 1)
+    samples, depth = int.from_bytes(segment[36:38]), segment[38]
+    return Code(bottom - top, right - left, samples, bits=(depth & 0x7F) + 1, signed=depth >= 0x80)

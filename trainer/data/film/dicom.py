@@ -1,10 +1,11 @@
 """A film from a DICOM file: taken or left out by rule, decoded, and shown as its header wants it shown."""
 
 from trainer.config import DicomConfig
-from trainer.data.film.dicom_frame import decode_frame, describe
+from trainer.data.film.dicom_frame import describe
 from trainer.data.film.dicom_gray import to_gray
 from trainer.data.film.dicom_header import read_header
 from trainer.data.film.dicom_look import look_of
+from trainer.data.film.dicom_pixels import decode_frame
 from trainer.data.film.dicom_rules import Unwanted, unwanted
 from trainer.data.film.images import Pixels
 

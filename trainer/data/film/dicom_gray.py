@@ -8,8 +8,9 @@ import numpy.typing as npt
 from trainer.data.film.images import Pixels
 
 Floats = npt.NDArray[np.float64]
-_BLOCK_ROWS = 32
 WindowShape = Literal["linear", "linear_exact", "sigmoid"]
+
+_BLOCK_ROWS = 32
 
 
 class Rescale(NamedTuple):
