@@ -54,8 +54,12 @@ def _scaling(scale: Scale) -> list[Finding]:
     with ExitStack() as stack:
         sides = {name: stack.enter_context(Side(f"prepare {name}", each)) for name, each in _shares(scale).items()}
         speeds = in_turn({name: _turn(side) for name, side in sides.items()}, scale.repetitions)
+        (cpu,) = sides[PROCESSES]()
     what = f"{scale.films} PNG films of {scale.source_side} px to {scale.image_size} px, from one core to two"
-    return [ratio(what, speeds, name, ALONE, unit="films/s", target=1.8) for name in (PROCESSES, WORKERS)]
+    scaled = [ratio(what, speeds, name, ALONE, unit="films/s", target=1.8) for name in (PROCESSES, WORKERS)]
+    seconds = {"parent": [cpu["own_cpu"]], "parent and two processes": [cpu["all_cpu"]]}
+    part = cpu["own_cpu"] / cpu["all_cpu"]
+    return [*scaled, Finding("CPU time of the process that writes", seconds, "s", part, "x", 0.05, at_most=True)]
 
 
 def _shares(scale: Scale) -> dict[str, list[list[str]]]:

@@ -3,6 +3,7 @@
 Settings: cores, config (nested).
 """
 
+import resource
 import shutil
 
 from benchmarks.channel import Parent, serve, settings
@@ -20,10 +21,19 @@ def main() -> None:
 
     def measure() -> dict[str, float]:
         shutil.rmtree(config.prepare.destination, ignore_errors=True)
+        before = _cpu_seconds()
         result = prepare(config.prepare, config.store, NIH15, lambda *_: None)
-        return {"films": result.films_decoded, "seconds": result.seconds}
+        own, others = (after - earlier for after, earlier in zip(_cpu_seconds(), before, strict=True))
+        return {"films": result.films_decoded, "seconds": result.seconds, "own_cpu": own, "all_cpu": own + others}
 
     serve(parent, measure)
+
+
+def _cpu_seconds() -> tuple[float, float]:
+    """Of this process, and of its children that have ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own, children = (each.ru_utime + each.ru_stime for each in used)
+    return own, children
 
 
 if __name__ == "__main__":

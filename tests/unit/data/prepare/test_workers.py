@@ -15,7 +15,6 @@ from tests.unit.data.prepare.given import ALL_FILMS, pack, run, settings, tree
 from tests.unit.data.prepare.mortal import Killed, Life, MortalStore
 from trainer.config import PrepareConfig, StoreConfig
 from trainer.data.prepare import run as running
-from trainer.data.prepare.tasks import films_per_shard, share
 from trainer.data.store.opening import open_store
 from trainer.data.store.store import Store
 from trainer.errors import UsageError
@@ -119,15 +118,3 @@ def test_the_pod_of_an_indexed_job_knows_its_number(
 def test_a_worker_that_is_none_of_them_is_a_usage_error(source: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^prepare.worker: 2 is not one of 0 to 1, as prepare.workers is 2; count"):
         run(settings(source, tmp_path, workers=2, worker=2))
-
-
-@given(tasks=st.integers(0, 50), workers=st.integers(1, 9))
-def test_every_task_is_one_workers(tasks: int, workers: int) -> None:
-    shares = [share(range(tasks), worker, workers) for worker in range(workers)]
-    assert sorted(each for one in shares for each in one) == list(range(tasks))
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-@pytest.mark.parametrize(("side", "films"), [(224, 1329), (1024, 63), (4096, 3)])
-def test_a_shard_of_raw_films_takes_the_size_asked_for(side: int, films: int) -> None:
-    assert films_per_shard(PrepareConfig(image_size=side)) == films
