@@ -37,6 +37,7 @@ from trainer.errors import DataError, UsageError
 
 STORED = (np.add.outer(np.arange(48), np.arange(40)) * 40).astype(np.uint16)
 BYTES = (STORED // 16).astype(np.uint8)
+COLOURS = np.stack([BYTES] * 3, axis=-1)
 
 FILES = [
     file_of(BYTES if syntax == JPEGBaseline8Bit else STORED, syntax, bits=8 if syntax == JPEGBaseline8Bit else 12)
@@ -213,7 +214,8 @@ CODES = [
     (syntax, code_of(stored, dataset(stored, bits=bits), syntax))
     for syntax, stored, bits in (
         (JPEGBaseline8Bit, BYTES, 8),
-        (JPEGBaseline8Bit, np.stack([BYTES] * 3, axis=-1), 8),
+        (JPEGBaseline8Bit, COLOURS, 8),
+        *((syntax, COLOURS, 8) for syntax in (RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)),
         *((syntax, BYTES, 8) for syntax in (RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)),
         *((syntax, STORED, 12) for syntax in (RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)),
         *((syntax, STORED.astype(np.int16), 16) for syntax in (JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)),
