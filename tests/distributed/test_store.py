@@ -120,7 +120,7 @@ def test_the_next_job_of_a_release_waits_for_the_one_before_and_goes_on_from_it(
         before.hears(r"step 3/19")
         monkeypatch.setenv("CXR_TRAIN_JOB", "a-4567")
         with start_job("train", tmp_path, *endless, ranks=1) as after:
-            after.hears(r"waiting for the end of attempt 1, job /a-0123 \(release /a\) on ")
+            after.hears(r"waiting for the end of attempt 1, job a-0123 \(release a\) on ")
             before.process.send_signal(signal.SIGTERM)
             assert before.code() == 143
             after.hears("resumed from step")

@@ -52,9 +52,8 @@ class Owner:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Owner":
         """The calling process, under the names that its environment gives it."""
-        job, release = environment.get(JOB_VARIABLE, ""), environment.get(RELEASE_VARIABLE, "")
-        place = environment.get(NAMESPACE_VARIABLE, "")
-        return cls(job and f"{place}/{job}", release and f"{place}/{release}", socket.gethostname(), Process.own())
+        job, release = (_in_place(environment, variable) for variable in (JOB_VARIABLE, RELEASE_VARIABLE))
+        return cls(job, release, socket.gethostname(), Process.own())
 
     def same_job(self, other: "Owner") -> bool:
         """Whether one is the other, started again."""
@@ -67,6 +66,12 @@ class Owner:
     def __str__(self) -> str:
         names = f"job {self.job} (release {self.release})" if self.job else f"process {self.process.number}"
         return f"{names} on {self.host}"
+
+
+def _in_place(environment: Mapping[str, str], variable: str) -> str:
+    """A name of a namespace, if there is one."""
+    place, name = environment.get(NAMESPACE_VARIABLE, ""), environment.get(variable, "")
+    return f"{place}/{name}" if place and name else name
 
 
 def _kernel() -> str:
