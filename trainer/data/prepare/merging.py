@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,8 +39,7 @@ class Finished:
     """The records of all shards of all sets, in their order."""
 
     parts: Mapping[ShardKey, Part]
-    files_unlisted: int = 0
-    splits: tuple[Split, ...] = field(default=())
+    files_unlisted: int
 
 
 def find_finished(
@@ -61,7 +60,7 @@ def find_finished(
     if len(found) < len(keys):
         return None
     unlisted = sum(each.files_unlisted for each in archives.values())
-    return Finished({key: found[key] for key in sorted(keys)}, unlisted, inputs.splits)
+    return Finished({key: found[key] for key in sorted(keys)}, unlisted)
 
 
 def write_sets(
