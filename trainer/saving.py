@@ -20,7 +20,8 @@ def save(run: Run, monitor: Monitor, *, patient: bool = False, last: bool = Fals
     """
     monitor.pulse.enter("saving")
     if run.ledger and any_rank(run.ranks, not run.ledger.write(patient=patient or last)):
-        monitor.checkpoints(News(failures=1))
+        if run.writer:
+            monitor.checkpoints(News(failures=1))
         error = StoreDown("data.audit", run.store.where, "takes no record of films", "start again")
         if last:
             raise error
