@@ -10,13 +10,39 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bootstrap, dicom, memory, millions, prepare, ranks, reader, startup, step, telemetry, whole_job
+from benchmarks import (
+    bootstrap,
+    dicom,
+    memory,
+    millions,
+    prepare,
+    ranks,
+    reader,
+    startup,
+    step,
+    store_reading,
+    telemetry,
+    whole_job,
+)
 from benchmarks.machine import machine
 from benchmarks.result import FOLDER, Result, read
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (step, whole_job, ranks, reader, prepare, dicom, memory, millions, startup, telemetry, bootstrap)
+    for module in (
+        step,
+        whole_job,
+        ranks,
+        reader,
+        store_reading,
+        prepare,
+        dicom,
+        memory,
+        millions,
+        startup,
+        telemetry,
+        bootstrap,
+    )
 }
 _QUICK_FOLDER = FOLDER / "quick"
 _HEADER = ("measured", "medians of the sides", "result", "target", "met")
