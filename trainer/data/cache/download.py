@@ -1,17 +1,18 @@
-"""One shard from a store into a file: large ranges, some at a time, hashed while they come."""
+"""One shard from a store into a file: large ranges, hashed and written as they come, without a copy."""
 
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from trainer.data.cache.tally import Tell
 from trainer.data.store.store import Range, Store
 
-_RANGE_BYTES = 8 * 2**20
-_RANGES = 2
-"""Asked for at a time; several shards come side by side."""
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_RANGE_BYTES = 16 * 2**20
+"""Asked for at a time, of one shard; several shards come side by side."""
 
 
 class AbandonedError(Exception):
@@ -20,25 +21,34 @@ class AbandonedError(Exception):
 
 def download(store: Store, name: str, size: int, file: BinaryIO, abandoned: threading.Event, tell: Tell) -> str:
     """Fills the file with an object of ``size`` bytes; its SHA-256. Raises AbandonedError, or as the store does."""
-    digest = hashlib.sha256()
-    for ranges in _groups(size):
+    digest, done = hashlib.sha256(), 0
+
+    def take(start: int, content: "Buffer") -> None:
+        nonlocal done, digest
         if abandoned.is_set():
             raise AbandonedError
-        for part, content in zip(ranges, store.read_ranges(name, ranges), strict=True):
-            digest.update(content)
-            _write(file.fileno(), content, part.start)
-            tell("fetched_bytes", part.bytes)
+        view = memoryview(content)
+        tell("fetched_bytes", view.nbytes)
+        if start != done:
+            # The store has begun a part anew: what is there is hashed again.
+            digest = _hash_of(file.fileno(), start)
+        digest.update(view)
+        _write(file.fileno(), view, start)
+        done = start + view.nbytes
+
+    for start in range(0, size, _RANGE_BYTES):
+        store.stream(name, Range(start, min(start + _RANGE_BYTES, size)), take)
     return digest.hexdigest()
 
 
-def _groups(size: int) -> Iterator[list[Range]]:
-    starts = range(0, size, _RANGE_BYTES)
-    ranges = [Range(start, min(start + _RANGE_BYTES, size)) for start in starts]
-    return (ranges[first : first + _RANGES] for first in range(0, len(ranges), _RANGES))
+def _hash_of(file: int, size: int) -> "hashlib._Hash":
+    digest = hashlib.sha256()
+    for start in range(0, size, _RANGE_BYTES):
+        digest.update(os.pread(file, min(_RANGE_BYTES, size - start), start))
+    return digest
 
 
-def _write(file: int, content: bytes, start: int) -> None:
-    rest = memoryview(content)
-    while rest:
+def _write(file: int, rest: memoryview, start: int) -> None:
+    while rest.nbytes:
         written = os.pwrite(file, rest, start)
         rest, start = rest[written:], start + written

@@ -1,6 +1,6 @@
 """Reading an object, or a part of it: a body that breaks off is resumed from the byte that was reached."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import PreconditionError
@@ -8,7 +8,7 @@ from obstore.exceptions import PreconditionError
 from trainer.data.store.causes import DamagedError
 from trainer.data.store.connection import Connection
 from trainer.data.store.options import Bucket
-from trainer.data.store.store import Range
+from trainer.data.store.store import Range, Take
 from trainer.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,12 +26,16 @@ class Body:
         name: of the object, in the bucket.
         what: the object as a person names it.
         part: of the object; None: all of it.
+        take: gets what comes, which is not kept then; None: it is.
     """
 
-    def __init__(self, connection: Connection, name: str, what: str, part: Range | None = None) -> None:
+    def __init__(
+        self, connection: Connection, name: str, what: str, part: Range | None = None, take: Take | None = None
+    ) -> None:
         self._connection, self._name, self._what, self._part = connection, name, what, part
         self._patience = connection.patience(what)
         self._chunks: list[bytes] = []
+        self._take = take or self._keep
         self._done, self._furthest = 0, 0
         self._end = 0 if part is None else part.end
         self._object: tuple[object, ...] = ()
@@ -51,7 +55,7 @@ class Body:
             raise DamagedError("is being replaced") from error
         self._check(result)
         for chunk in result.stream(_CHUNK_BYTES):
-            self._chunks.append(chunk)
+            self._take(self._start + self._done, chunk)
             self._done += len(chunk)
             self._progressed()
         if self._start + self._done != self._end:
@@ -89,6 +93,9 @@ class Body:
         if self._done > self._furthest:
             self._furthest = self._done
             self._patience.progressed()
+
+    def _keep(self, _start: int, chunk: Any) -> None:
+        self._chunks.append(chunk)
 
     def _forget(self) -> None:
         self._chunks.clear()

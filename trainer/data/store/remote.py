@@ -14,7 +14,7 @@ from trainer.data.store.names import checked, is_hidden
 from trainer.data.store.options import PART_BYTES, PARTS, Bucket
 from trainer.data.store.place import Place
 from trainer.data.store.sinks import PartsSink
-from trainer.data.store.store import Entry, NotThere, Range, Sink, Store
+from trainer.data.store.store import Entry, NotThere, Range, Sink, Store, Take
 from trainer.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class RemoteStore(Store):
         """A request for each range, some at a time."""
         bodies = [Body(self._connection, self._name(name), self._what(name), each) for each in ranges]
         return list(self._connection.workers.map(Body.read, bodies))
+
+    def stream(self, name: str, part: Range, take: Take) -> None:
+        """One request, resumed where it breaks off."""
+        Body(self._connection, self._name(name), self._what(name), part, take).read()
 
     def size(self, name: str) -> int | None:
         """From a HEAD request. Its answers say nothing of why, so where it fails, a listing is asked."""

@@ -1,12 +1,15 @@
 """The interface of a store: named objects, each whole or not there, under one place that a setting named."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from trainer.errors import DataError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class NotThere(DataError):
@@ -44,6 +47,10 @@ class Sink(Protocol):
         """Adds bytes at the end."""
 
 
+Take = Callable[[int, "Buffer"], None]
+"""Takes bytes that have come, and where in the object they start."""
+
+
 class Store(ABC):
     """Objects by name below one place. Names are relative, of parts joined by ``/``, without ``.`` and ``..``.
 
@@ -77,6 +84,13 @@ class Store(ABC):
     @abstractmethod
     def read_ranges(self, name: str, ranges: Sequence[Range]) -> list[bytes]:
         """Parts of an object, fetched side by side, in the order asked. Raises NotThere; DataError if it is shorter."""
+
+    def stream(self, name: str, part: Range, take: Take) -> None:
+        """Hands over a part of an object as it comes, from its start to its end.
+
+        Where the store has to begin anew, what came before comes again. Raises NotThere; DataError if it is shorter.
+        """
+        take(part.start, self.read_ranges(name, [part])[0])
 
     @abstractmethod
     def size(self, name: str) -> int | None:
