@@ -25,7 +25,7 @@ class Scale(NamedTuple):
     repetitions: int
 
 
-FULL, QUICK = Scale(8192, 256, 32, 5), Scale(128, 64, 8, 2)
+FULL, QUICK = Scale(8192, 256, 32, 3), Scale(128, 64, 8, 2)
 
 
 def measure(*, quick: bool) -> list[Finding]:
