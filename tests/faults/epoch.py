@@ -84,6 +84,8 @@ class Scene:
             deque(training_batches(films, plan, slots, first_batch=0, config=DataConfig(), delivered=delivered))
         finally:
             films.close()
+            # What is still on its way lands in the cache, which is there for as long as the scene.
+            films.settle()
 
     def _store(self) -> Store:
         return open_store(f"{self.bucket.url}/set", self.config, KEY)
