@@ -123,6 +123,7 @@ def test_a_body_that_breaks_off_is_resumed_from_the_byte_reached(
 def test_a_body_that_breaks_off_again_and_again_gets_there_as_long_as_it_progresses(store: Store, proxy: Proxy) -> None:
     proxy.fault = injected.always(injected.cut_after(2 * MEBIBYTE), injected.reads)
     assert store.read("large") == CONTENT
+    assert store.read_ranges("large", [Range(1, 7 * MEBIBYTE)]) == [CONTENT[1 : 7 * MEBIBYTE]]
 
 
 def test_the_rest_of_another_object_is_no_rest(store: Store, bucket: Bucket, proxy: Proxy) -> None:
