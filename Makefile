@@ -32,7 +32,7 @@ format: env
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
-bench: env .bench/torch/done
+bench: env .bench/torch/done .bench/peers/done
 	$(RUN)/python -m benchmarks.run
 
 docs: env
@@ -70,6 +70,11 @@ $(UV):
 .bench/torch/done: $(UV)
 	$(UV) venv --quiet --allow-existing --python 3.11 .bench/torch
 	$(UV) pip install --quiet --python .bench/torch/bin/python torch==2.13.0 numpy
+	@touch $@
+
+.bench/peers/done: $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.11 .bench/peers
+	$(UV) pip install --quiet --python .bench/peers/bin/python torch==2.13.0 mosaicml-streaming==0.13.0 webdataset==1.0.2
 	@touch $@
 
 clean:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.sides import TORCH, first_cores
+from benchmarks.sides import PEERS, TORCH, first_cores
 
 _PACKAGES = ("tensorflow-cpu", "keras", "horovod", "numpy", "pillow", "simplejpeg")
 
@@ -21,7 +21,7 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "load_before": round(os.getloadavg()[0], 2),
         "kernel": platform.release(),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES} | _torch(),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES} | _others(),
     }
 
 
@@ -32,6 +32,10 @@ def _cpu() -> str:
     return f"{model} ({', '.join(flag for flag in ('avx512f', 'avx512_bf16', 'amx_bf16') if flag in flags)})"
 
 
-def _torch() -> dict[str, str]:
-    folders = [str(each) for each in TORCH.parents[1].glob("lib/python*/site-packages")]
-    return {str(each.name): each.version for each in distributions(path=folders, name="torch")}
+def _others() -> dict[str, str]:
+    """Of the environments beside this one, where they are."""
+    found: dict[str, str] = {}
+    for python, names in ((TORCH, ("torch",)), (PEERS, ("mosaicml-streaming", "webdataset"))):
+        folders = [str(each) for each in python.parents[1].glob("lib/python*/site-packages")]
+        found |= {name: each.version for name in names for each in distributions(path=folders, name=name)}
+    return found

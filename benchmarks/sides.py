@@ -19,6 +19,9 @@ from benchmarks.result import FOLDER
 TORCH = Path(".bench/torch/bin/python")
 """The interpreter with PyTorch, which shares nothing with TensorFlow's."""
 
+PEERS = Path(".bench/peers/bin/python")
+"""The interpreter with the libraries that read films for PyTorch."""
+
 _LOGS = FOLDER / "logs"
 _ACCEPT_SECONDS = 1.0
 _LOG_TAIL = 2000
