@@ -124,9 +124,23 @@ class ModelConfig(Section):
     """The network."""
 
     name: str = Field("resnet34", description="resnet18, 34, 50, 101, 152 or simple_cnn")
+    weights: str = Field(
+        "",
+        description="to begin with: imagenet, or a file: .safetensors (of a run, or with torchvision's names) or a "
+        "stock Keras ResNet's .weights.h5; empty: drawn with train.seed",
+    )
+    layout: Literal["auto", "notebook", "torchvision", "keras"] = Field(
+        "auto",
+        description="padding, strides, epsilon, input scale; auto: those of the weights, or the notebook's",
+    )
     channels: Literal[1, 3] = Field(1, description="films are gray; 3 repeats them for weights that need it")
     conv_bias: bool = Field(True, description="biases in the trunk's convolutions, as in the notebook")
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="after the global pooling")
+    hidden_units: int = Field(0, ge=0, description="of a ReLU layer between pooling and head; 0: none")
+    hidden_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="after the hidden layer")
+    trained_layers: int = Field(
+        0, ge=0, description="last layers of the trunk that are trained, beside the head; the others are frozen; 0: all"
+    )
     batch_norm_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.99, description="of the moving statistics; 0.9 where a run has a few hundred steps"
     )

@@ -77,7 +77,7 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
     if topology.is_first:
         assign(model, loaded.snapshot.model)
     ranks.broadcast([each.value for each in model.variables])
-    scorer = Scorer(model, ranks, channels=as_trained.channels, batch_size=config.evaluate.batch_size)
+    scorer = Scorer(model, ranks, as_trained, batch_size=config.evaluate.batch_size)
     pulse.enter("scoring")
     probabilities = scorer.scores(films, config.data, _both(watch, pulse.scored))
     scores = _score(config, films, probabilities)

@@ -74,7 +74,7 @@ class Run:
         self.model = network(config, self.training, ranks)
         self.optimizer = AdamW(parameters(self.model), config.optimizer)
         self.step = TrainingStep(self.model, self.optimizer, ranks, config, _positive_weights(config, self.training))
-        self.scorer = Scorer(self.model, ranks, channels=config.model.channels, batch_size=config.evaluate.batch_size)
+        self.scorer = Scorer(self.model, ranks, config.model, batch_size=config.evaluate.batch_size)
         self.batches = self.plan(0).batches
         """Of each epoch."""
         self.store = open_store(config.checkpoint.directory, config.store, "checkpoint.directory")

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.collectives import Collectives
-from trainer.config import DataConfig
+from trainer.config import DataConfig, ModelConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.pipeline import Batch, scoring_batches
-from trainer.data.scaling import as_channels, scale
+from trainer.data.scaling import normalise, scale
+from trainer.model.layout import input_scaling
 
 Watch = Callable[[int, int], None]
 """Called with what is done and what there is to do, in steps or batches."""
@@ -28,8 +29,8 @@ class Scorer:
     A batch's composition depends on the set and ``batch_size`` only, so any number of ranks gives the same scores.
     """
 
-    def __init__(self, model: keras.Model, ranks: Collectives, *, channels: int, batch_size: int) -> None:
-        self._model, self._ranks, self._channels, self._batch_size = model, ranks, channels, batch_size
+    def __init__(self, model: keras.Model, ranks: Collectives, config: ModelConfig, *, batch_size: int) -> None:
+        self._model, self._ranks, self._config, self._batch_size = model, ranks, config, batch_size
         self._probabilities = tf.function(self._forward)
 
     def scores(self, films: FilmSet, config: DataConfig, watch: Watch = unwatched) -> npt.NDArray[np.float32]:
@@ -48,7 +49,7 @@ class Scorer:
         return in_order(rows, batches, self._batch_size, topology.world_size)[:total]
 
     def _forward(self, batch: Batch) -> tf.Tensor:
-        images = as_channels(scale(batch.images), self._channels)
+        images = normalise(scale(batch.images), *input_scaling(self._config))
         return tf.cast(tf.sigmoid(self._model(images, training=False)), tf.float32)
 
 

@@ -12,8 +12,10 @@ from trainer.collectives import Collectives
 from trainer.config import Config
 from trainer.data.augment import augment
 from trainer.data.pipeline import Batch
-from trainer.data.scaling import as_channels, scale
+from trainer.data.scaling import normalise, scale
+from trainer.model.freezing import moving_statistics
 from trainer.model.layers import keyed_randomness
+from trainer.model.layout import input_scaling
 from trainer.model.loss import film_loss_sums
 from trainer.optimizer import AdamW
 
@@ -60,9 +62,10 @@ class TrainingStep:
         self._model, self._optimizer, self._ranks, self._config = model, optimizer, ranks, config
         self._positive_weights = tf.constant(positive_weights)
         self._parameters = [each.value for each in model.trainable_variables]
-        self._moving = [each.value for each in model.non_trainable_variables]
+        moving = moving_statistics(model)
+        self._moving = [each.value for each in moving]
         self._names = [f"gradient/{each.path}" for each in model.trainable_variables]
-        self._names += [f"statistic/{each.path}" for each in model.non_trainable_variables]
+        self._names += [f"statistic/{each.path}" for each in moving]
         self.gradients = tf.function(self._gradients)
         self.allreduce = tf.function(self._allreduce)
         self.update = tf.function(self._update)
@@ -108,7 +111,7 @@ class TrainingStep:
         images = augment(
             images, self._config.train.augment, key=draw.augment_key, first_slot=first_slot, global_batch_size=slots
         )
-        images = as_channels(images, self._config.model.channels)
+        images = normalise(images, *input_scaling(self._config.model))
         with tf.GradientTape() as tape, keyed_randomness(draw.dropout_key, first_slot, slots):
             logits = self._model(images, training=True)
             loss, weight = film_loss_sums(

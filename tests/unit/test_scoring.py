@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.collectives import SingleRank
-from trainer.config import DataConfig
+from trainer.config import DataConfig, ModelConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.plan import scoring_batch
 from trainer.data.store.folder import FolderStore
@@ -71,7 +71,7 @@ class OneOfMany:
 
 
 def single(model: keras.Model, films: FilmSet, batch_size: int) -> npt.NDArray[np.float32]:
-    return Scorer(model, SingleRank(), channels=1, batch_size=batch_size).scores(films, DataConfig())
+    return Scorer(model, SingleRank(), ModelConfig(), batch_size=batch_size).scores(films, DataConfig())
 
 
 def test_scores_are_the_models_probabilities_film_by_film(model: keras.Model, films: FilmSet) -> None:
@@ -91,7 +91,7 @@ def test_ranks_together_score_what_one_does(model: keras.Model, films: FilmSet, 
     padded = np.zeros((80, 15), np.float32)
     ranks = [OneOfMany(rank, world_size, padded) for rank in range(world_size)]
     for rank in ranks:
-        Scorer(model, rank, channels=1, batch_size=16).scores(films, DataConfig())
+        Scorer(model, rank, ModelConfig(), batch_size=16).scores(films, DataConfig())
     last = OneOfMany(0, world_size, np.concatenate([rank.brought for rank in ranks]))
-    together = Scorer(model, last, channels=1, batch_size=16).scores(films, DataConfig())
+    together = Scorer(model, last, ModelConfig(), batch_size=16).scores(films, DataConfig())
     assert np.array_equal(together, alone)

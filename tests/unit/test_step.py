@@ -15,7 +15,7 @@ from trainer.data.pipeline import Batch
 from trainer.model.layers import FusedBatchNormalization
 from trainer.model.registry import build
 from trainer.optimizer import AdamW
-from trainer.step import Draw, Measured, TrainingStep, arrays, as_channels, parameters, read
+from trainer.step import Draw, Measured, TrainingStep, arrays, parameters, read
 from trainer.topology import Topology
 
 CLASSES = 3
@@ -268,9 +268,3 @@ def test_training_on_the_same_films_lowers_the_loss() -> None:
     trainee = Trainee(configured())
     losses = [trainee.train(batch_of()).loss for _ in range(15)]
     assert losses[-1] < 0.5 * losses[0]
-
-
-def test_gray_films_are_repeated_for_weights_that_need_three_channels() -> None:
-    gray = tf.random.stateless_uniform([2, 4, 4, 1], [0, 0])
-    assert np.array_equal(as_channels(gray, 3), np.repeat(gray, 3, axis=-1))
-    assert as_channels(gray, 1) is gray

@@ -1,5 +1,6 @@
 """Layers that Keras lacks: batch norm that is fused or averaged over ranks, and dropout that no rank can change."""
 
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -127,8 +128,8 @@ def keyed_randomness(seed: tf.Tensor, first_slot: tf.Tensor, global_batch_size: 
 class KeyedDropout(keras.layers.Layer):
     """Dropout (Srivastava et al., 2014) of [batch, features] whose mask is a function of key and global slot alone.
 
-    So a film loses the same features however many ranks share the batch. Two of these layers of one width draw
-    the same mask: use one in a model. Raises UsageError in training outside ``keyed_randomness``.
+    So a film loses the same features however many ranks share the batch. Layers of different names draw different
+    masks. Raises UsageError in training outside ``keyed_randomness``.
 
     Args:
         rate: the part of the features that is dropped, 0 <= rate < 1; the others are scaled by 1 / (1 - rate).
@@ -157,8 +158,7 @@ class KeyedDropout(keras.layers.Layer):
                 "has no key to draw its mask from",
                 "call the model in training inside keyed_randomness(seed, first_slot, global_batch_size)",
             )
+        seed = tf.bitwise.bitwise_xor(randomness.seed, tf.constant([zlib.crc32(self.name.encode()) >> 1, 0], tf.int32))
         # Drawn for the whole batch and then cut, by the one generator that gives the same numbers on CPU and GPU.
-        uniform = tf.random.stateless_uniform(
-            (randomness.global_batch_size, x.shape[-1]), randomness.seed, alg="philox"
-        )
+        uniform = tf.random.stateless_uniform((randomness.global_batch_size, x.shape[-1]), seed, alg="philox")
         return tf.slice(uniform, (randomness.first_slot, 0), tf.shape(x)) >= self.rate

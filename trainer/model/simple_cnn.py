@@ -6,7 +6,8 @@ import keras
 
 from trainer.config import ModelConfig
 from trainer.errors import UsageError
-from trainer.model.layers import Average, KeyedDropout
+from trainer.model.head import head
+from trainer.model.layers import Average
 
 SMALLEST_IMAGE = 10
 """Pixels a side that leave one after two 3x3 'valid' convolutions and two poolings."""
@@ -36,9 +37,7 @@ def simple_cnn(config: ModelConfig, classes: int, image_size: int, _average: Ave
     x = keras.layers.Dense(512, activation="relu", name="hidden")(x)
 
     # ---- Head ----
-    if config.dropout:
-        x = KeyedDropout(config.dropout, dtype=wide, name="dropout")(x)
-    return keras.Model(films, keras.layers.Dense(classes, dtype=wide, name="head")(x), name=config.name)
+    return keras.Model(films, head(x, config, classes), name=config.name)
 
 
 def _conv_pool(x: Any, prefix: str, filters: int, *, use_bias: bool) -> Any:

@@ -157,7 +157,7 @@ def test_two_synchronised_ranks_equal_one_of_the_joint_batch() -> None:
 
 def drop(first_slot: int, batch: int, seed: int = 1) -> np.ndarray:
     with keyed_randomness(tf.constant([seed, 2]), tf.constant(first_slot), 8):
-        return KeyedDropout(0.4)(tf.ones((batch, 50)), training=True).numpy()
+        return KeyedDropout(0.4, name="dropout")(tf.ones((batch, 50)), training=True).numpy()
 
 
 @pytest.mark.parametrize("ranks", [2, 4, 8])
@@ -179,7 +179,7 @@ def test_dropout_keeps_the_expected_part_and_scales_it() -> None:
 
 
 def test_dropout_draws_anew_each_time_a_traced_step_gets_a_new_key() -> None:
-    layer = KeyedDropout(0.4)
+    layer = KeyedDropout(0.4, name="dropout")
 
     @tf.function
     def step(seed: tf.Tensor, first_slot: tf.Tensor) -> tf.Tensor:
@@ -193,11 +193,11 @@ def test_dropout_draws_anew_each_time_a_traced_step_gets_a_new_key() -> None:
 
 
 def test_dropout_is_the_identity_in_inference() -> None:
-    np.testing.assert_array_equal(KeyedDropout(0.4)(tf.ones((2, 3)), training=False), np.ones((2, 3)))
+    np.testing.assert_array_equal(KeyedDropout(0.4, name="dropout")(tf.ones((2, 3)), training=False), np.ones((2, 3)))
 
 
 def without_key() -> None:
-    KeyedDropout(0.4)(tf.ones((2, 3)), training=True)
+    KeyedDropout(0.4, name="dropout")(tf.ones((2, 3)), training=True)
 
 
 def after_the_context() -> None:
