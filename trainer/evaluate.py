@@ -22,11 +22,12 @@ from trainer.data.film_set import FilmSet
 from trainer.data.store.opening import open_store
 from trainer.data.store.store import Store
 from trainer.errors import DataError
+from trainer.films import open_films
 from trainer.labels import label_set
 from trainer.metrics.bootstrap import Scores, bootstrap
+from trainer.network import assign, network
 from trainer.report.curves import draw_curves
 from trainer.report.table import scores_json
-from trainer.run import assign, network, open_films
 from trainer.scoring import Scorer, Watch, unwatched
 from trainer.telemetry.beat import Pulse
 from trainer.topology import Topology

@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import keras
-
 import trainer
 from trainer.audit.ledger import Ledger, open_ledger
 from trainer.audit.record import Facts
@@ -19,21 +17,19 @@ from trainer.checkpoint.owner import Owner
 from trainer.checkpoint.snapshot import Arrays, Snapshot, State
 from trainer.checkpoint.writer import Writer
 from trainer.collectives import Collectives, same_everywhere, self_test, weight_hash
-from trainer.config import Config
-from trainer.data.cache.tally import Tally, Tell, untold
+from trainer.config import Config, ModelConfig
+from trainer.data.cache.tally import Tally
 from trainer.data.film_set import FilmSet
 from trainer.data.plan import EpochPlan
-from trainer.data.shard.patients import refuse_shared_patients
 from trainer.data.store.opening import open_store
-from trainer.errors import CxrError, DataError, UsageError
-from trainer.labels import label_set
-from trainer.model.loss import positive_weights
-from trainer.model.registry import build
+from trainer.errors import CxrError, UsageError
+from trainer.films import open_films, refuse_misfit
+from trainer.model.weights.file import Weights
+from trainer.network import assign, begin_from, first_weights, model_arrays, network, settled, weights_of_positives
 from trainer.optimizer import AdamW, learning_rate
 from trainer.resume import to_go_on_from
 from trainer.scoring import Scorer
 from trainer.step import TrainingStep, arrays, parameters
-from trainer.topology import Topology
 
 log = logging.getLogger("cxr_train")
 
@@ -53,6 +49,7 @@ class Run:
     """
 
     def __init__(self, config: Config, ranks: Collectives, pause: Callable[[float], object] = time.sleep) -> None:
+        self._weights, config = _settled(config, ranks)
         self.config, self.ranks = config, ranks
         self.slots = slots_of(config, ranks)
         self.tally = Tally()
@@ -61,8 +58,7 @@ class Run:
             open_films(config, "validation", ranks.topology, self.tally.add) if config.data.validation else None
         )
         if self.validation:
-            _refuse_other_size(self.training, self.validation)
-            _refuse_shared_patients(self.training, self.validation)
+            refuse_misfit(self.training, self.validation)
         self_test(ranks)
         same_everywhere(ranks, "program version", trainer.__version__.encode())
         same_everywhere(ranks, "configuration", config.model_dump_json().encode())
@@ -73,7 +69,7 @@ class Run:
         self.classes = self.training.manifest.classes
         self.model = network(config, self.training, ranks)
         self.optimizer = AdamW(parameters(self.model), config.optimizer)
-        self.step = TrainingStep(self.model, self.optimizer, ranks, config, _positive_weights(config, self.training))
+        self.step = TrainingStep(self.model, self.optimizer, ranks, config, weights_of_positives(config, self.training))
         self.scorer = Scorer(self.model, ranks, config.model, batch_size=config.evaluate.batch_size)
         self.batches = self.plan(0).batches
         """Of each epoch."""
@@ -81,6 +77,7 @@ class Run:
         self.writer: Writer | None = None
         self.lease: Lease | None = None
         self.state = self._resume(pause)
+        self._weights = None
         self.ledger = _ledger(config, ranks, self.state, self.slots) if config.data.audit else None
 
     def plan(self, epoch: int) -> EpochPlan:
@@ -159,6 +156,8 @@ class Run:
         """Sets model and optimizer to the newest good checkpoint, if there is one; where the run stands."""
         found = to_go_on_from(self.store, self.config.checkpoint, fresh)
         if found is None:
+            if self._weights:
+                begin_from(self.model, self._weights, tuple(self.classes), self.config.model.weights)
             return fresh
         assign(self.model, found.model)
         for name, variable in self.optimizer.state().items():
@@ -179,57 +178,12 @@ def slots_of(config: Config, ranks: Collectives) -> range:
     return slots
 
 
-def open_films(config: Config, split: str, topology: Topology, tell: Tell = untold) -> FilmSet:
-    """The prepared set that ``data.<split>`` names; its label set must be ``data.labels``.
-
-    ``tell`` counts what happens to the node's cache.
-    """
-    key = f"data.{split}"
-    directory = getattr(config.data, split)
-    if not directory:
-        raise UsageError(key, directory, "is empty", f"set {key} to a prepared folder, <destination>/{split}")
-    store = open_store(directory, config.store, key)
-    films = FilmSet.open(store, config.data.cache, ranks_on_node=topology.local_size, tell=tell)
-    wanted = label_set(config.data.labels)
-    if (films.manifest.labels, tuple(films.manifest.classes)) != (wanted.name, wanted.classes):
-        raise DataError(
-            "data.labels",
-            wanted.name,
-            f"is not the label set of {directory}, which is {films.manifest.labels}",
-            f"set data.labels={films.manifest.labels}, or prepare the films again",
-        )
-    return films
-
-
-def network(config: Config, films: FilmSet, ranks: Collectives) -> keras.Model:
-    """The configured network for these films, with fresh weights."""
-    image = films.manifest.image
-    return build(
-        config.model,
-        classes=len(films.manifest.classes),
-        image_size=image.height,
-        average=ranks.average_in_model,
-    )
-
-
-def model_arrays(model: keras.Model) -> Arrays:
-    """Copies of a model's variables by their stable names."""
-    return arrays({each.path: each.value for each in model.variables})
-
-
-def assign(model: keras.Model, values: Arrays) -> None:
-    """Sets a model's variables; raises DataError that names the first that is missing or of another shape."""
-    for variable in model.variables:
-        value = values.get(variable.path)
-        if value is None or tuple(value.shape) != tuple(variable.shape):
-            found = "nothing" if value is None else f"shape {tuple(value.shape)}"
-            raise DataError(
-                f"checkpoint: {variable.path}",
-                found,
-                f"does not fit the model's shape {tuple(variable.shape)}",
-                "use the model that the checkpoint was made with",
-            )
-        variable.assign(value)
+def _settled(config: Config, ranks: Collectives) -> tuple[Weights | None, Config]:
+    """The weights to begin from, on rank 0, and on all ranks the settings that they leave open."""
+    weights = first_weights(config) if ranks.topology.is_first else None
+    model = settled(config.model, weights) if ranks.topology.is_first else config.model
+    received = ranks.broadcast_bytes(model.model_dump_json().encode())
+    return weights, config.model_copy(update={"model": ModelConfig.model_validate_json(received)})
 
 
 def _ledger(config: Config, ranks: Collectives, state: State, slots: range) -> Ledger:
@@ -247,21 +201,6 @@ def _ledger(config: Config, ranks: Collectives, state: State, slots: range) -> L
     return open_ledger(config, facts)
 
 
-def _refuse_other_size(training: FilmSet, validation: FilmSet) -> None:
-    ours, theirs = ((each.manifest.image.height, each.manifest.image.width) for each in (training, validation))
-    if ours != theirs:
-        raise DataError(
-            "data.validation",
-            validation.store.where,
-            f"holds films of {theirs[1]}x{theirs[0]} pixels, the training set of {ours[1]}x{ours[0]}",
-            "prepare both with the same prepare.image_size",
-        )
-
-
-def _refuse_shared_patients(training: FilmSet, validation: FilmSet) -> None:
-    refuse_shared_patients(training.store, training.manifest, validation.store, validation.manifest)
-
-
 def _facts(config: Config, training: FilmSet) -> dict[str, Any]:
     return {
         "program_version": trainer.__version__,
@@ -272,14 +211,5 @@ def _facts(config: Config, training: FilmSet) -> dict[str, Any]:
         "global_batch_size": config.train.global_batch_size,
         "seed": config.train.seed,
         "shuffle_window_shards": config.data.shuffle_window_shards,
-        "model": config.model.model_dump(mode="json"),
+        "model": config.model.model_dump(mode="json", exclude={"weights"}),
     }
-
-
-def _positive_weights(config: Config, films: FilmSet) -> Any:
-    counts = films.manifest.counts
-    return positive_weights(
-        config.loss,
-        [counts[each].positive for each in films.manifest.classes],
-        [counts[each].negative for each in films.manifest.classes],
-    )

@@ -13,7 +13,8 @@ from trainer.config import Config
 from trainer.data.pipeline import Batch, training_batches
 from trainer.data.plan import EpochPlan, random_key
 from trainer.monitor import Monitor
-from trainer.run import Run, model_arrays
+from trainer.network import model_arrays
+from trainer.run import Run
 from trainer.saving import finish, hear, leave, save
 from trainer.scoring import Watch, unwatched
 from trainer.signals import Asked, asked_to_stop

@@ -5,7 +5,8 @@ https://github.com/huggingface/safetensors#format: the header's length (uint64),
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -35,11 +36,12 @@ _CODES = {
 _TYPES = {code: kind for kind, code in _CODES.items()}
 
 
-def encoded(arrays: Arrays) -> Iterator[bytes]:
+def encoded(arrays: Arrays, metadata: Mapping[str, str] | None = None) -> Iterator[bytes]:
     """The file in parts of at most PART_BYTES, the header whole. Raises KeyError for a dtype the format has not."""
     # The widest first, so that each array lies aligned to its own width.
     names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
-    header, end = {}, 0
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
     for name in names:
         begin, end = end, end + arrays[name].nbytes
         code = _CODES[arrays[name].dtype]

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from trainer.checkpoint.attempt import Attempt
@@ -11,6 +11,7 @@ from trainer.checkpoint.manifest import MANIFEST, MODEL, OPTIMIZER, STATE, Manif
 from trainer.checkpoint.snapshot import Arrays, Snapshot
 from trainer.checkpoint.tensors import encoded
 from trainer.data.store.store import Store
+from trainer.model.weights import metadata
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def commit(store: Store, snapshot: Snapshot, history: bytes, attempt: Attempt) -
     attempt.refuse_if_older()
     mark = Mark(attempt.number, state.step)
     files = {
-        MODEL: write_arrays(store, mark.file(MODEL), snapshot.model),
+        MODEL: write_arrays(store, mark.file(MODEL), snapshot.model, metadata.written(state.run)),
         OPTIMIZER: write_arrays(store, mark.file(OPTIMIZER), snapshot.optimizer),
         STATE: _write(store, mark.file(STATE), [state.to_json()]),
     }
@@ -46,9 +47,9 @@ def commit(store: Store, snapshot: Snapshot, history: bytes, attempt: Attempt) -
     return Commit(mark, time.time(), time.perf_counter() - began, size_bytes)
 
 
-def write_arrays(store: Store, name: str, arrays: Arrays) -> Written:
+def write_arrays(store: Store, name: str, arrays: Arrays, said: Mapping[str, str] | None = None) -> Written:
     """Writes arrays as safetensors, in parts, so that memory holds them once."""
-    return _write(store, name, encoded(arrays))
+    return _write(store, name, encoded(arrays, said))
 
 
 def discard(store: Store, folder: str, objects: Iterable[str]) -> None:

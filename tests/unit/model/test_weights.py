@@ -15,7 +15,8 @@ from tests.unit.model.reference.formula import array, films
 from trainer.config import ModelConfig
 from trainer.errors import DataError
 from trainer.model.registry import build
-from trainer.model.weights.file import METADATA, read_weights
+from trainer.model.weights import metadata
+from trainer.model.weights.file import read_weights
 from trainer.model.weights.fitting import fit
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "torchvision_logits.json").read_text())
@@ -70,8 +71,8 @@ def test_a_stock_keras_resnet50_gives_the_same_here(top: bool, tmp_path: Path) -
     model = network("resnet50", weights.layout, bias=True)
     assert fit(model, weights, CLASSES, "weights").head == "new"
     given = films(64)
-    ours = keras.Model(model.inputs, model.get_layer("stage4_block2_relu").output)(given).numpy()
-    theirs = keras.Model(stock.inputs, stock.get_layer("conv5_block3_out").output)(given).numpy()
+    ours = keras.Model(model.inputs[0], model.get_layer("stage4_block2_relu").output)(given).numpy()
+    theirs = keras.Model(stock.inputs[0], stock.get_layer("conv5_block3_out").output)(given).numpy()
     np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
 
 
@@ -88,8 +89,8 @@ def test_a_gray_film_gives_the_same_through_a_summed_stem(tmp_path: Path) -> Non
 
 
 def ours_file(path: Path, model: keras.Model, classes: tuple[str, ...]) -> Path:
-    facts = {"model": {"layout": "notebook"}, "classes": classes}
-    save_file(values(model), path, metadata={METADATA: json.dumps(facts)})
+    said = metadata.written({"model": {"layout": "notebook"}, "classes": classes})
+    save_file(values(model), path, metadata=said)
     return path
 
 

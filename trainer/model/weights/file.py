@@ -1,6 +1,5 @@
 """A file of weights as arrays by name, told by its first bytes: safetensors, or the HDF5 of a stock Keras ResNet."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,9 @@ from safetensors import SafetensorError, safe_open
 
 from trainer.errors import DataError
 from trainer.model.layout import Name
-from trainer.model.weights import keras_names, torchvision_names
+from trainer.model.weights import keras_names, metadata, torchvision_names
 
 KEY = "model.weights"
-METADATA = "cxr_train"
-"""In the header of our own files: the network's settings and classes, as JSON."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -73,19 +70,11 @@ def _kind(path: Path, shown: str) -> str:
 def _read_safetensors(path: Path) -> Weights:
     with safe_open(path, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        said = (file.metadata() or {}).get(METADATA)
+        said = metadata.read(file.metadata())
     if torchvision_names.is_torchvision(arrays):
         return Weights(torchvision_names.renamed(arrays), "torchvision")
-    facts = json.loads(said) if said else _beside(path)
-    model = facts.get("model", {})
-    return Weights(arrays, model.get("layout"), model, tuple(facts.get("classes", ())))
-
-
-def _beside(path: Path) -> dict[str, Any]:
-    """What a checkpoint of an older version says of its weights, in the file beside them."""
-    state = path.with_name("state.json")
-    found = json.loads(state.read_bytes()).get("run", {}) if state.is_file() else {}
-    return {name: found[name] for name in ("model", "classes") if name in found}
+    model = said.get("model", {})
+    return Weights(arrays, model.get("layout"), model, tuple(said.get("classes", ())))
 
 
 def _read_hdf5(path: Path, shown: str) -> Weights:
