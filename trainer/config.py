@@ -141,6 +141,8 @@ class ModelConfig(Section):
     trained_layers: int = Field(
         0, ge=0, description="last layers of the trunk that are trained, beside the head; the others are frozen; 0: all"
     )
+    unfreeze_every_epochs: int = Field(0, ge=0, description="between two times more layers are trained; 0: never")
+    unfreeze_layers: Count = Field(20, description="layers that are added to the trained ones each time")
     batch_norm_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.99, description="of the moving statistics; 0.9 where a run has a few hundred steps"
     )
@@ -202,6 +204,9 @@ class OptimizerConfig(Section):
     """AdamW (Loshchilov and Hutter, 2019); batch norm and biases are not decayed."""
 
     learning_rate: Annotated[float, Field(gt=0.0)] = Field(1e-4, description="for a global batch of base_batch_size")
+    trunk_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        1.0, description="the trunk's learning rate as a part of the head's"
+    )
     scaling: Literal["none", "sqrt", "linear"] = Field("none", description="of the rate with the global batch size")
     base_batch_size: Count = Field(32, description="the batch size that learning_rate is meant for")
     weight_decay: Amount = Field(1e-4, description="decoupled, times the learning rate")

@@ -13,7 +13,6 @@ from trainer.config import Config, ModelConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.store.opening import is_remote, open_store
 from trainer.errors import DataError
-from trainer.model.freezing import freeze
 from trainer.model.loss import positive_weights
 from trainer.model.registry import build
 from trainer.model.weights import keras_names
@@ -59,16 +58,14 @@ def begin_from(model: keras.Model, weights: Weights, classes: tuple[str, ...], w
 
 
 def network(config: Config, films: FilmSet, ranks: Collectives) -> keras.Model:
-    """The configured network for these films, with fresh weights; what is to be frozen is."""
+    """The configured network for these films, with fresh weights."""
     image = films.manifest.image
-    model = build(
+    return build(
         config.model,
         classes=len(films.manifest.classes),
         image_size=image.height,
         average=ranks.average_in_model,
     )
-    freeze(model, config.model.trained_layers)
-    return model
 
 
 def model_arrays(model: keras.Model) -> Arrays:

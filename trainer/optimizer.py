@@ -5,7 +5,7 @@ Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019, in the 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -19,10 +19,19 @@ class AdamW:
     Args:
         variables: ``tf.Variable`` by its stable name, the model's path of it.
         config: the rates. The learning rate itself is passed to ``apply``.
+        begun: updates before a variable was first trained, by its name; others are trained from the first on.
+        slow: names of the variables that learn at ``trunk_rate``.
     """
 
-    def __init__(self, variables: Mapping[str, Any], config: OptimizerConfig) -> None:
-        self._config = config
+    def __init__(
+        self,
+        variables: Mapping[str, Any],
+        config: OptimizerConfig,
+        *,
+        begun: Mapping[str, int] | None = None,
+        slow: Collection[str] = (),
+    ) -> None:
+        self._config, self._begun, self._slow = config, begun or {}, frozenset(slow)
         self._variables = dict(variables)
         self._first = {name: tf.Variable(tf.zeros_like(each)) for name, each in variables.items()}
         self._second = {name: tf.Variable(tf.zeros_like(each)) for name, each in variables.items()}
@@ -33,7 +42,9 @@ class AdamW:
         self.updates.assign_add(1)
         for (name, variable), gradient in zip(self._variables.items(), gradients, strict=True):
             rate = tf.cast(learning_rate, variable.dtype)
-            count = tf.cast(self.updates, variable.dtype)
+            if name in self._slow:
+                rate *= tf.cast(self._config.trunk_rate, variable.dtype)
+            count = tf.cast(self._updates_of(name), variable.dtype)
             if self._config.weight_decay and variable.shape.rank >= 2:
                 variable.assign(variable * (1.0 - rate * self._config.weight_decay))
             tf.raw_ops.ResourceApplyAdam(
@@ -48,6 +59,12 @@ class AdamW:
                 epsilon=tf.cast(self._config.epsilon, variable.dtype),
                 grad=gradient,
             )
+
+    def _updates_of(self, name: str) -> tf.Tensor:
+        """Of one variable: what its moments lack of their full weight depends on it."""
+        begun = self._begun.get(name, 0)
+        # Steps that were skipped count in the plan by which layers are unfrozen, not in the updates.
+        return tf.maximum(self.updates - begun, 1) if begun else self.updates.value()
 
     def state(self) -> dict[str, tf.Variable]:
         """The moments by stable name: ``<variable>/m`` and ``<variable>/v``, and ``updates``."""

@@ -24,12 +24,12 @@ from trainer.data.plan import EpochPlan
 from trainer.data.store.opening import open_store
 from trainer.errors import CxrError, UsageError
 from trainer.films import open_films, refuse_misfit
+from trainer.learner import Learner
 from trainer.model.weights.file import Weights
-from trainer.network import assign, begin_from, first_weights, model_arrays, network, settled, weights_of_positives
-from trainer.optimizer import AdamW, learning_rate
+from trainer.network import begin_from, first_weights, settled
+from trainer.optimizer import learning_rate
 from trainer.resume import to_go_on_from
 from trainer.scoring import Scorer
-from trainer.step import TrainingStep, arrays, parameters
 
 log = logging.getLogger("cxr_train")
 
@@ -67,12 +67,11 @@ class Run:
         if ranks.topology.world_size > 1:
             log.info("self-test: %d ranks average, on the same program, settings and films", ranks.topology.world_size)
         self.classes = self.training.manifest.classes
-        self.model = network(config, self.training, ranks)
-        self.optimizer = AdamW(parameters(self.model), config.optimizer)
-        self.step = TrainingStep(self.model, self.optimizer, ranks, config, weights_of_positives(config, self.training))
-        self.scorer = Scorer(self.model, ranks, config.model, batch_size=config.evaluate.batch_size)
         self.batches = self.plan(0).batches
         """Of each epoch."""
+        self.learner = Learner(config, self.training, ranks, self.batches)
+        self.model = self.learner.model
+        self.scorer = Scorer(self.model, ranks, config.model, batch_size=config.evaluate.batch_size)
         self.store = open_store(config.checkpoint.directory, config.store, "checkpoint.directory")
         self.writer: Writer | None = None
         self.lease: Lease | None = None
@@ -107,7 +106,7 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         """Copies of everything that training changes, out of the device."""
-        return Snapshot(model_arrays(self.model), arrays(self.optimizer.state()), self.state)
+        return self.learner.snapshot(self.state)
 
     def refuse_unequal_weights(self, model: Arrays) -> str:
         """Raises SelfTestError, on every rank, if a rank's weights differ in any bit; else their hash, in short."""
@@ -136,10 +135,10 @@ class Run:
             except BaseException:
                 self.close()
                 raise
-        received = self.ranks.broadcast_bytes(state.to_json())
-        self.ranks.broadcast([each.value for each in self.model.variables])
-        self.ranks.broadcast(list(self.optimizer.state().values()))
-        return State.from_json(received)
+        state = State.from_json(self.ranks.broadcast_bytes(state.to_json()))
+        self.learner.enter(state.epoch)
+        self.learner.broadcast()
+        return state
 
     def _claim(self, pause: Callable[[float], object]) -> int:
         """Becomes the run's one writer; the attempt's number."""
@@ -159,9 +158,8 @@ class Run:
             if self._weights:
                 begin_from(self.model, self._weights, tuple(self.classes), self.config.model.weights)
             return fresh
-        assign(self.model, found.model)
-        for name, variable in self.optimizer.state().items():
-            variable.assign(found.optimizer[name])
+        self.learner.enter(found.state.epoch)
+        self.learner.restore(found)
         return replace(found.state, run=fresh.run, parent=found.state.attempt)
 
 

@@ -68,6 +68,7 @@ def _train_epoch(run: Run, monitor: Monitor, asked: Asked) -> bool:
     """The rest of the epoch the state is in; True if the ranks have agreed to stop."""
     epoch, first = run.state.epoch, run.state.batch
     plan = run.plan(epoch)
+    run.learner.enter(epoch)
     ledger = run.ledger
     batches = training_batches(
         run.training,
@@ -106,10 +107,10 @@ def _step(run: Run, monitor: Monitor, batch: Batch, draw: Draw, *, stop: bool) -
     every = run.config.telemetry.phase_sample_steps
     rate = run.learning_rate()
     if not every or (run.state.step + 1) % every:
-        return read(run.step(batch, draw, rate, stop))
+        return read(run.learner.step(batch, draw, rate, stop))
     began = time.perf_counter()
     ends = []
-    for part in run.step.in_parts(batch, draw, rate, stop):
+    for part in run.learner.step.in_parts(batch, draw, rate, stop):
         measured = part
         ends.append(time.perf_counter())
     result = read(measured)

@@ -36,7 +36,7 @@ def main() -> None:
     run = Run(config, runtime.start(config, Topology()))
     plan = run.plan(0)
     batch = next(iter(training_batches(run.training, plan, run.slots, first_batch=0, config=config.data)))
-    measured = read(run.step(batch, _draw(run, 0, 0), 1e-4, False))
+    measured = read(run.learner.step(batch, _draw(run, 0, 0), 1e-4, False))
     films = config.train.global_batch_size
     console = Console(file=Path(os.devnull).open("w"), force_terminal=True)  # noqa: SIM115 - as long as the process
     bar = logs.Progress("training", total=None, unit="steps", console=console)
@@ -46,13 +46,13 @@ def main() -> None:
     def step(count: int) -> float:
         began = time.perf_counter()
         for _ in range(count):
-            read(run.step(batch, _draw(run, 0, 0), 1e-4, False))
+            read(run.learner.step(batch, _draw(run, 0, 0), 1e-4, False))
         return (time.perf_counter() - began) / count
 
     def in_parts(count: int) -> float:
         began = time.perf_counter()
         for _ in range(count):
-            *_, last = run.step.in_parts(batch, _draw(run, 0, 0), 1e-4, False)
+            *_, last = run.learner.step.in_parts(batch, _draw(run, 0, 0), 1e-4, False)
             read(last)
         return (time.perf_counter() - began) / count
 

@@ -84,13 +84,15 @@ def opened(config: Config, ranks: Collectives) -> Run:
 
 def averaged(run: Run, number: int) -> dict[str, np.ndarray]:
     """The gradients by variable, averaged over ranks and divided by the sum of weights."""
-    sums, _ = run.step.gradients(batch_of(run, number), draw_of(run, number), tf.constant(0.0))
-    return by_variable(run, run.step.allreduce(sums))
+    sums, _ = run.learner.step.gradients(batch_of(run, number), draw_of(run, number), tf.constant(0.0))
+    return by_variable(run, run.learner.step.allreduce(sums))
 
 
 def distance_from_whole(run: Run, number: int) -> float:
     """Of the averaged gradient from that of one process with the whole batch, the largest part of a variable's norm."""
-    alone = TrainingStep(run.model, run.optimizer, SingleRank(), run.config, np.ones(len(run.classes), np.float32))
+    alone = TrainingStep(
+        run.model, run.learner.optimizer, SingleRank(), run.config, np.ones(len(run.classes), np.float32)
+    )
     every_slot = range(BATCH_SIZE)
     draw = draw_of(run, number)._replace(first_slot=tf.constant(0))
     sums, _ = alone.gradients(batch_of(run, number, every_slot), draw, tf.constant(0.0))

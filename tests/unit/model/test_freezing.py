@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.config import ModelConfig
-from trainer.model.freezing import freeze, moving_statistics
+from trainer.model.freezing import first_epochs, freeze, moving_statistics
 from trainer.model.layers import keyed_randomness
 from trainer.model.registry import build
 
@@ -18,7 +18,7 @@ IMPROVED = ModelConfig(
 @pytest.fixture(scope="module")
 def improved() -> keras.Model:
     model = build(IMPROVED, classes=15, image_size=32)
-    freeze(model, IMPROVED.trained_layers)
+    freeze(model, first_epochs(model, IMPROVED), 0)
     return model
 
 
@@ -45,8 +45,9 @@ def test_a_frozen_norm_works_as_in_inference(improved) -> None:
 
 
 def test_nothing_is_frozen_by_default() -> None:
-    model = build(ModelConfig(name="resnet18"), classes=15, image_size=32)
-    freeze(model, 0)
+    config = ModelConfig(name="resnet18")
+    model = build(config, classes=15, image_size=32)
+    assert not freeze(model, first_epochs(model, config), 0)
     assert len(moving_statistics(model)) + len(model.trainable_variables) == len(model.variables)
 
 
@@ -57,3 +58,16 @@ def test_two_dropouts_of_a_network_draw_different_masks() -> None:
     with keyed_randomness(tf.constant([1, 2]), tf.constant(0), 4):
         one, other = (KeyedDropout(0.5, name=name)(ones, training=True) for name in ("dropout", "head_dropout"))
     assert not np.array_equal(one, other)
+
+
+def test_layers_are_unfrozen_from_the_top_down_a_few_at_a_time() -> None:
+    config = ModelConfig(name="resnet18", trained_layers=3, unfreeze_every_epochs=2, unfreeze_layers=5)
+    model = build(config, classes=15, image_size=32)
+    first = first_epochs(model, config)
+    trained = []
+    for epoch in range(7):
+        freeze(model, first, epoch)
+        trained.append(sum(layer.trainable for layer in model.layers) - 2)
+    assert trained == [3, 3, 8, 8, 13, 13, 18]
+    assert model.layers[-1].trainable
+    assert not model.layers[0].trainable
