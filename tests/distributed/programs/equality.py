@@ -57,7 +57,7 @@ def compute(films: str, folder: Path) -> dict[str, Any]:
             name: {each: from_four_sides(value) for each, value in averaged(synchronised, batch).items()}
             for name, batch in (("full", FULL), ("filled up", FILLED_UP))
         },
-        "first_loss_float32": read(narrow.step(batch_of(narrow, FULL), draw_of(narrow, FULL), 0.1, False)).loss,
+        "first_loss_float32": read(narrow.learner.step(batch_of(narrow, FULL), draw_of(narrow, FULL), 0.1, False)).loss,
         "distance_from_whole": {
             "full": distance_from_whole(without_norm, FULL),
             "filled up": distance_from_whole(without_norm, FILLED_UP),
