@@ -1,0 +1,54 @@
+"""One tree of frozen settings. Every default lives in this package; YAML files and ``--set a.b=c`` are laid over it."""
+
+from trainer.config.data import CacheConfig, DataConfig, StoreConfig
+from trainer.config.job import ClusterConfig, CollectivesConfig, RestartsConfig, TelemetryConfig
+from trainer.config.model import LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig
+from trainer.config.prepare import ColumnsConfig, DicomConfig, PhantomConfig, PrepareConfig, UncertainPolicy
+from trainer.config.section import Section
+from trainer.config.train import AugmentConfig, CheckpointConfig, EarlyStoppingConfig, EvaluateConfig, TrainConfig
+
+
+class Config(Section):
+    """The whole tree."""
+
+    data: DataConfig = DataConfig()
+    store: StoreConfig = StoreConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    phantom: PhantomConfig = PhantomConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    loss: LossConfig = LossConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    collectives: CollectivesConfig = CollectivesConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
+    restarts: RestartsConfig = RestartsConfig()
+    cluster: ClusterConfig = ClusterConfig()
+
+
+__all__ = [
+    "AugmentConfig",
+    "CacheConfig",
+    "CheckpointConfig",
+    "ClusterConfig",
+    "CollectivesConfig",
+    "ColumnsConfig",
+    "Config",
+    "DataConfig",
+    "DicomConfig",
+    "EarlyStoppingConfig",
+    "EvaluateConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "PhantomConfig",
+    "PrepareConfig",
+    "RestartsConfig",
+    "ScheduleConfig",
+    "Section",
+    "StoreConfig",
+    "TelemetryConfig",
+    "TrainConfig",
+    "UncertainPolicy",
+]
