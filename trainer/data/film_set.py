@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import CacheConfig
+from trainer.data.buffers import Buffers
 from trainer.data.cache.ahead import Needs
 from trainer.data.cache.folder import CacheFolder
 from trainer.data.cache.keepers import InPlace, NodeCache
@@ -31,9 +32,6 @@ class Arrays(NamedTuple):
     slots: Slots
 
 
-# Bytes; TensorFlow's kernels may take it for granted that a tensor starts on this boundary.
-_ALIGNMENT = 64
-
 _DEFAULT = CacheConfig()
 
 
@@ -51,6 +49,7 @@ class FilmSet:
         self.store, self.manifest, self._shards = store, manifest, shards
         self.digest = digest
         """SHA-256 of the manifest, which holds the hashes of all else: equal for equal sets."""
+        self._buffers = Buffers()
         self.records_per_shard = tuple(shard.records for shard in manifest.shards)
 
     @classmethod
@@ -80,14 +79,15 @@ class FilmSet:
         """The films of a batch, and which they are. Raises DataError where one is damaged, StoreDown."""
         image = self.manifest.image
         films = self._shards.films(list(zip(*slots.places(), strict=True)))
-        images = _aligned(len(films), image.height, image.width, 1)
+        images = self._buffers.take(len(films), image.height, image.width, 1)
         if image.encoding == "raw":
             # One call copies them all.
             np.concatenate([film.image for film in films], out=images.reshape(-1))
         else:
             for row, film in enumerate(films):
                 decode_stored(film.image.data, image.encoding, images[row, :, :, 0])
-        return Arrays(images, np.stack([film.label for film in films]), slots)
+        labels = np.concatenate([film.label for film in films])
+        return Arrays(images, labels.reshape(len(films), -1), slots)
 
     @contextmanager
     def reading(self, needs: Needs) -> Iterator[Callable[[int], None]]:
@@ -124,10 +124,3 @@ class FilmSet:
 
 def _folder(cache: CacheConfig) -> Path:
     return Path(cache.directory or Path(tempfile.gettempdir()) / f"cxr-train-shards-{os.getuid()}")
-
-
-def _aligned(*shape: int) -> npt.NDArray[np.uint8]:
-    size = int(np.prod(shape))
-    memory = np.empty(size + _ALIGNMENT, dtype=np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].reshape(shape)

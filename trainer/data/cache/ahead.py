@@ -35,6 +35,7 @@ class Ahead:
         self._queue: deque[tuple[int, float]] = deque()
         self._last: dict[int, float] = {}
         self._held: dict[int, Future[Brought]] = {}
+        self._here: dict[int, Shard] = {}
         self._running, self._adopting, self._plan = 0, 0, 0
         self._passed = -1
         self._blocked = False
@@ -78,10 +79,15 @@ class Ahead:
 
     def at_hand(self, shard: int) -> Shard | None:
         """The shard, if it is within reach. Raises DataError if it is damaged."""
-        future = self._held.get(shard)
-        if future is None or not future.done() or isinstance(future.exception(), _NOT_NOW):
-            return None
-        return future.result().shard
+        if here := self._here.get(shard):
+            return here
+        with self._lock:
+            future = self._held.get(shard)
+            if future is None or not future.done() or isinstance(future.exception(), _NOT_NOW):
+                return None
+            # Asked for at every film: a future would take its lock each time.
+            self._here[shard] = future.result().shard
+            return self._here[shard]
 
     def wait(self, shards: Sequence[int], seconds: float) -> None:
         """Until these of the shards that are on their way have come, but no longer than ``seconds``."""
@@ -140,6 +146,7 @@ class Ahead:
 
     def _release(self, shard: int) -> None:
         self._last.pop(shard, None)
+        self._here.pop(shard, None)
         if future := self._held.pop(shard, None):
             future.add_done_callback(_let_go)
 
