@@ -51,13 +51,16 @@ def test_no_manifest_names_the_setting_and_the_verb(tmp_path: Path) -> None:
     assert error.value.exit_code == 3
 
 
-def test_a_newer_format_is_refused_before_anything_else_is_read(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps({"format_version": 2, "news": True}))
-    with pytest.raises(DataError, match=r"data.test: .* has format version 2, this program reads up to 1; update"):
+@pytest.mark.parametrize(
+    ("version", "cure"), [(1, "run 'cxr-train prepare' into a new place"), (3, "update cxr-train")]
+)
+def test_another_format_is_refused_before_anything_else_is_read(tmp_path: Path, version: int, cure: str) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"format_version": version, "news": True}))
+    with pytest.raises(DataError, match=rf"data.test: .* has format version {version}, this program reads 2; {cure}"):
         read_manifest(folder(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": 1}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": 2}', "\x00"])
 def test_a_damaged_manifest_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(

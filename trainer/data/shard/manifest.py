@@ -11,7 +11,7 @@ from trainer.data.film.images import Encoding
 from trainer.data.store.store import NotThere, Store
 from trainer.errors import DataError
 
-FORMAT_VERSION: Literal[1] = 1
+FORMAT_VERSION: Literal[2] = 2
 MANIFEST_NAME = "manifest.json"
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -78,7 +78,7 @@ class Made(_Part):
 class Manifest(_Part):
     """A prepared set; ``counts`` has an entry a class."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[2] = FORMAT_VERSION
     labels: str
     classes: tuple[str, ...]
     split: Split
@@ -112,10 +112,10 @@ def read_content(store: Store) -> bytes:
 
 
 def parse_manifest(content: bytes, store: Store) -> Manifest:
-    """The manifest with these bytes, read from ``store``. Raises DataError if it is of a newer format or damaged."""
+    """The manifest with these bytes, read from ``store``. Raises DataError if it is of another format or damaged."""
     try:
         parsed = json.loads(content)
-        _refuse_newer_format(parsed, store)
+        _refuse_other_format(parsed, store)
         return Manifest.model_validate(parsed)
     except (ValueError, ValidationError) as error:
         damage = f"holds a damaged {MANIFEST_NAME} ({_first_line(error)})"
@@ -127,15 +127,12 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _refuse_newer_format(content: object, store: Store) -> None:
+def _refuse_other_format(content: object, store: Store) -> None:
     version = content.get("format_version") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise DataError(
-            store.key,
-            store.where,
-            f"has format version {version}, this program reads up to {FORMAT_VERSION}",
-            "update cxr-train or prepare the films anew",
-        )
+    if isinstance(version, int) and version != FORMAT_VERSION:
+        cure = "update cxr-train" if version > FORMAT_VERSION else "run 'cxr-train prepare' into a new place"
+        rule = f"has format version {version}, this program reads {FORMAT_VERSION}"
+        raise DataError(store.key, store.where, rule, cure)
 
 
 def _first_line(error: Exception) -> str:
