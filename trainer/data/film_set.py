@@ -14,7 +14,8 @@ from trainer.config import CacheConfig
 from trainer.data.buffers import Buffers
 from trainer.data.cache.ahead import Needs
 from trainer.data.cache.folder import CacheFolder
-from trainer.data.cache.keepers import InPlace, NodeCache
+from trainer.data.cache.in_place import InPlace
+from trainer.data.cache.node_cache import NodeCache
 from trainer.data.cache.shards import Shards
 from trainer.data.cache.tally import Tell, untold
 from trainer.data.film.images import decode_stored

@@ -9,7 +9,7 @@ from functools import partial
 
 from trainer.data.cache.download import AbandonedError
 from trainer.data.cache.folder import NoRoomError
-from trainer.data.cache.keepers import Brought, Keeper
+from trainer.data.cache.keeper import Brought, Keeper
 from trainer.data.plan import Need
 from trainer.data.shard.shard import Shard
 from trainer.errors import StoreDown

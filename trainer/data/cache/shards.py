@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trainer.data.cache.ahead import Ahead, Needs
-from trainer.data.cache.keepers import Keeper
+from trainer.data.cache.keeper import Keeper
 from trainer.data.film.images import Pixels
 from trainer.data.shard.index import Floats, ShardIndex
 from trainer.data.shard.shard import Shard

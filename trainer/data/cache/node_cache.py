@@ -1,39 +1,27 @@
-"""Who brings a shard within reach: mapped where it lies, or fetched into the node's cache first."""
+"""Shards of a bucket, fetched into the node's folder, each once a node."""
 
 import errno
 import fcntl
-import hashlib
 import os
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from trainer.data.cache.download import AbandonedError, download
 from trainer.data.cache.folder import CacheFolder, NoRoomError
-from trainer.data.cache.tally import Tell, untold
+from trainer.data.cache.keeper import TRIES, Brought, Keeper, index_in_store
+from trainer.data.cache.tally import Tell
 from trainer.data.film.images import Pixels
-from trainer.data.shard.index import ShardIndex, index_name
+from trainer.data.shard.index import ShardIndex
 from trainer.data.shard.manifest import Manifest, ShardInfo, sha256_of
-from trainer.data.shard.shard import Shard, check, check_index, mapped, missing, other_hash
-from trainer.data.store.store import NotThere, Range, Store
+from trainer.data.shard.shard import Shard, mapped, other_hash
+from trainer.data.store.store import Range, Store
 
 _ASK_AGAIN_SECONDS = 0.05
 """Whether another process has fetched a shard: a lock of a file is not waited for with an end."""
 
-_TRIES = 2
-"""At an object with another hash: what was damaged on the way comes whole the second time."""
-
-
 _INDEX_LOCKS = 64
-
-
-class Brought(NamedTuple):
-    """A shard within reach, for as long as it is not let go."""
-
-    shard: Shard
-    let_go: Callable[[], None]
 
 
 class Mapped(NamedTuple):
@@ -41,86 +29,6 @@ class Mapped(NamedTuple):
 
     file: BinaryIO
     content: Pixels
-
-
-class Keeper(ABC):
-    """Brings shards of a set within reach; safe to share between threads.
-
-    Args:
-        store: of the set.
-        manifest: of the set.
-    """
-
-    threads: int
-    """Shards brought at a time."""
-    budget_bytes: float
-    """Of shards kept within reach at a time."""
-    tell: Tell
-
-    def __init__(self, store: Store, manifest: Manifest) -> None:
-        self.store, self.manifest = store, manifest
-        self._hashes: dict[tuple[int, ...], str] = {}
-        self.abandoned = threading.Event()
-
-    @abstractmethod
-    def bring(self, shard: int) -> Brought:
-        """The whole shard, checked. Raises DataError, StoreDown, NoRoomError, AbandonedError."""
-
-    @abstractmethod
-    def index(self, shard: int) -> ShardIndex:
-        """Its index, checked. Raises DataError, StoreDown."""
-
-    def records(self, shard: int, ranges: Sequence[Range], *, again: bool) -> list[bytes]:
-        """Parts of the shard, unchecked; ``again`` after they were damaged. Raises as the store does."""
-        del again
-        return self.store.read_ranges(self.manifest.shards[shard].name, ranges)
-
-    @abstractmethod
-    def plan(self, shards: Sequence[int]) -> None:
-        """Told of what will be needed, in that order."""
-
-    @abstractmethod
-    def done(self, shard: int) -> None:
-        """Told of a shard that has been read to its end."""
-
-    def where(self, shard: int) -> str:
-        """The shard as a person names it."""
-        return f"{self.store.where}/{self.manifest.shards[shard].name}"
-
-    def _hash_of(self, file: BinaryIO, content: Pixels) -> str:
-        """The SHA-256 of a file; it is read once, for as long as the file is the same."""
-        file_now = _identity(file)
-        if file_now not in self._hashes:
-            self._hashes[file_now] = hashlib.sha256(content.data).hexdigest()
-        return self._hashes[file_now]
-
-
-class InPlace(Keeper):
-    """Of a set in a folder: its shards are mapped where they lie."""
-
-    threads, budget_bytes, tell = 1, float("inf"), staticmethod(untold)
-
-    def bring(self, shard: int) -> Brought:
-        """Hashes the file, unless this process has."""
-        info = self.manifest.shards[shard]
-        try:
-            with self.store.path(info.name).open("rb") as file:
-                content = mapped(file)
-                check(self._hash_of(file, content), info.sha256, self.where(shard))
-        except (OSError, ValueError) as error:
-            raise missing(info.sha256, self.where(shard)) from error
-        return Brought(Shard(self.index(shard), content, self.manifest.image.encoding), _nothing)
-
-    def index(self, shard: int) -> ShardIndex:
-        """Read from the folder."""
-        info = self.manifest.shards[shard]
-        return _index_in_store(self.store, info)
-
-    def plan(self, shards: Sequence[int]) -> None:
-        """All are there already."""
-
-    def done(self, shard: int) -> None:
-        """None is evicted."""
 
 
 class NodeCache(Keeper):
@@ -166,7 +74,7 @@ class NodeCache(Keeper):
                 if sha256_of(content) == info.index_sha256:
                     return ShardIndex(content)
                 self.tell("corrupt", 1)
-            return _index_in_store(self.store, info, self._keep_index)
+            return index_in_store(self.store, info, self._keep_index)
 
     def records(self, shard: int, ranges: Sequence[Range], *, again: bool) -> list[bytes]:
         """From the folder, else from the store."""
@@ -198,7 +106,7 @@ class NodeCache(Keeper):
             return None
         if os.fstat(file.fileno()).st_size == info.bytes:
             content = mapped(file)
-            if self._hash_of(file, content) == info.sha256:
+            if self.hash_of(file, content) == info.sha256:
                 return Mapped(file, content)
         self.tell("corrupt", 1)
         self._folder.discard(file, info.sha256)
@@ -206,14 +114,14 @@ class NodeCache(Keeper):
 
     def _fetched(self, shard: int, info: ShardInfo) -> Mapped:
         found = ""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             begun = self._begun(info)
             if isinstance(begun, Mapped):
                 return begun
             found = self._downloaded(begun, info)
             if found == info.sha256:
                 self._folder.commit(begun, info.sha256)
-                self._hashes[_identity(begun)] = found
+                self.know_hash(begun, found)
                 return Mapped(begun, mapped(begun))
             self.tell("corrupt", 1)
             self._folder.abandon(begun, info.sha256)
@@ -243,35 +151,7 @@ class NodeCache(Keeper):
             raise
 
 
-def _index_in_store(
-    store: Store, info: ShardInfo, came: Callable[[ShardInfo, bytes], None] | None = None
-) -> ShardIndex:
-    """The index from the store. Raises DataError if it is missing, or has another hash even the second time."""
-    name = index_name(info.name)
-    where = f"{store.where}/{name}"
-    for tries in range(_TRIES):
-        try:
-            content = store.read(name)
-        except NotThere:
-            content = b""
-        if came:
-            came(info, content)
-        if tries + 1 == _TRIES or sha256_of(content) == info.index_sha256:
-            break
-    return check_index(content, info.index_sha256, where)
-
-
-def _identity(file: BinaryIO) -> tuple[int, ...]:
-    """Of a file's content, for as long as this process runs."""
-    found = os.fstat(file.fileno())
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
 def _unlock(file: BinaryIO) -> None:
     """Lets others evict a file; its mapping has a descriptor of its own, and stays readable."""
     fcntl.flock(file, fcntl.LOCK_UN)
     file.close()
-
-
-def _nothing() -> None:
-    """What is mapped where it lies is let go by forgetting it."""
