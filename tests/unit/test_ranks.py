@@ -188,7 +188,11 @@ def test_a_signal_that_comes_while_ranks_are_started_is_not_lost(monkeypatch: py
     assert launch_gloo(1, [*STOPS, str(fifo)], errors=io.StringIO()) == 143
 
 
-LAUNCHES_ONE = "import sys; from trainer.ranks import launch_gloo; launch_gloo(1, sys.argv[1:])"
+# Under nohup a hang-up is ignored, and is to stay so: here it is not.
+LAUNCHES_ONE = (
+    "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+    "from trainer.ranks import launch_gloo; launch_gloo(1, sys.argv[1:])"
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])

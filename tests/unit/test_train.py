@@ -49,12 +49,15 @@ def test_without_patience_nothing_stops_early() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_a_wish_that_the_loop_reads(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with asked_to_stop() as asked:
-        assert not asked.now
-        os.kill(os.getpid(), number)
-        assert asked.now
-    assert signal.getsignal(number) == before
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with asked_to_stop() as asked:
+            assert not asked.now
+            os.kill(os.getpid(), number)
+            assert asked.now
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:

@@ -108,9 +108,11 @@ def _read(store: Store, name: str, size_bytes: int) -> bytearray | None:
     """So many bytes of an object, a few ranges at a time into one buffer; None if it has another size."""
     if store.size(name) != size_bytes:
         return None
-    content = bytearray()
+    # Of its size from the start: one that grows is copied as it does.
+    content = bytearray(size_bytes)
     ranges = [Range(start, min(start + _RANGE_BYTES, size_bytes)) for start in range(0, size_bytes, _RANGE_BYTES)]
     for first in range(0, len(ranges), _RANGES_AT_ONCE):
-        for part in store.read_ranges(name, ranges[first : first + _RANGES_AT_ONCE]):
-            content += part
+        wanted = ranges[first : first + _RANGES_AT_ONCE]
+        for place, part in zip(wanted, store.read_ranges(name, wanted), strict=True):
+            content[place.start : place.end] = part
     return content
