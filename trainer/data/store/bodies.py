@@ -50,7 +50,9 @@ class Body:
         if self._part is not None and not self._part.bytes:
             return b""
         self._connection.ask(self._what, self._go_on, patience=self._patience)
-        return b"".join(self._chunks)
+        # Let go of, because a body may outlive its reading: it refers to itself.
+        chunks, self._chunks = self._chunks, []
+        return b"".join(chunks)
 
     def _go_on(self, bucket: Bucket) -> None:
         try:
