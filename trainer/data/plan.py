@@ -64,12 +64,8 @@ class EpochPlan:
 
     def slots(self, batch: int, wanted: range) -> Slots:
         """The films of batch ``batch`` for the run of slots ``wanted``."""
-        lane_start = self._lanes[wanted.start : wanted.stop]
-        lane_films = self._lanes[wanted.start + 1 : wanted.stop + 1] - lane_start
-        real = batch < lane_films
-        # A lane that has run out repeats its last film; one that never had a film, its neighbour's.
-        position = (lane_start + np.where(real, batch, lane_films - 1)) % self.films
-        shard, record = self._locate(position)
+        positions, real = self._positions(batch, wanted)
+        shard, record = self._locate(positions)
         return Slots(shard, record, real.astype(np.float32))
 
     def needs(self, wanted: range, first_batch: int = 0) -> list[Need]:
@@ -90,7 +86,7 @@ class EpochPlan:
                 np.maximum.at(lasts, shards, batches[later])
         # Films that are repeated to fill a batch.
         for batch in range(max(first_batch, self.films // (len(self._lanes) - 1)), self.batches):
-            shards = self.slots(batch, wanted).shard
+            shards, _ = self._locate(self._positions(batch, wanted)[0])
             np.minimum.at(firsts, shards, batch)
             np.maximum.at(lasts, shards, batch)
         needed = np.flatnonzero(lasts >= 0)
@@ -106,6 +102,14 @@ class EpochPlan:
             global_batch_size=len(self._lanes) - 1,
             window_shards=len(self._windows[0]),
         )
+
+    def _positions(self, batch: int, wanted: range) -> tuple[Integers, npt.NDArray[np.bool_]]:
+        """Places in the epoch's order of the films of a batch, and which of them are not repeated to fill it."""
+        lane_start = self._lanes[wanted.start : wanted.stop]
+        lane_films = self._lanes[wanted.start + 1 : wanted.stop + 1] - lane_start
+        real = batch < lane_films
+        # A lane that has run out repeats its last film; one that never had a film, its neighbour's.
+        return (lane_start + np.where(real, batch, lane_films - 1)) % self.films, real
 
     def _locate(self, positions: Integers) -> tuple[Integers, Integers]:
         windows = np.searchsorted(self._window_starts, positions, side="right") - 1
