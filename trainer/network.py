@@ -16,8 +16,8 @@ from trainer.errors import DataError
 from trainer.model.loss import positive_weights
 from trainer.model.registry import build
 from trainer.model.weights import keras_names
-from trainer.model.weights.file import KEY, Weights, read_weights
 from trainer.model.weights.fitting import fit
+from trainer.model.weights.weights import KEY, Weights
 from trainer.step import arrays
 
 log = logging.getLogger("cxr_train")
@@ -32,6 +32,9 @@ def first_weights(config: Config) -> Weights | None:
         return None
     if where == IMAGENET:
         return Weights(keras_names.imagenet(config.model.name), "keras")
+    # Its libraries are for those alone who begin from a file.
+    from trainer.model.weights.file import read_weights
+
     if not is_remote(where):
         return read_weights(Path(where))
     folder, _, name = where.rpartition("/")

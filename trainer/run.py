@@ -25,7 +25,7 @@ from trainer.data.store.opening import open_store
 from trainer.errors import CxrError, UsageError
 from trainer.films import open_films, refuse_misfit
 from trainer.learner import Learner
-from trainer.model.weights.file import Weights
+from trainer.model.weights.weights import Weights
 from trainer.network import begin_from, first_weights, settled
 from trainer.optimizer import learning_rate
 from trainer.resume import to_go_on_from

@@ -1,39 +1,17 @@
 """A file of weights as arrays by name, told by its first bytes: safetensors, or the HDF5 of a stock Keras ResNet."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from trainer.errors import DataError
-from trainer.model.layout import Name
 from trainer.model.weights import keras_names, metadata, torchvision_names
-
-KEY = "model.weights"
-
-Arrays = Mapping[str, npt.NDArray[Any]]
+from trainer.model.weights.weights import KEY, Weights
 
 _HDF5_START = b"\x89HDF\r\n\x1a\n"
 _ZIP_START = b"PK\x03\x04"
 _PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _LARGEST_HEADER_BYTES = 100_000_000
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Arrays by the paths of our variables, and what is known of the network they belong to."""
-
-    arrays: Arrays
-    layout: Name | None
-    """None: a file of our own that does not say."""
-    model: dict[str, Any] = field(default_factory=dict)
-    """The network's settings, of a file of our own that says."""
-    classes: tuple[str, ...] = ()
-    """Of the head's outputs, where the file says."""
 
 
 def read_weights(path: Path, shown: str = "") -> Weights:
@@ -79,8 +57,3 @@ def _read_safetensors(path: Path) -> Weights:
 
 def _read_hdf5(path: Path, shown: str) -> Weights:
     return Weights(keras_names.read(path, shown), "keras")
-
-
-def as_float32(values: Arrays) -> dict[str, npt.NDArray[np.float32]]:
-    """The arrays in float32, in which variables are kept."""
-    return {name: np.asarray(each, np.float32) for name, each in values.items()}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.errors import DataError
-from trainer.model.weights.file import KEY, Weights, as_float32
+from trainer.model.weights.weights import KEY, Weights, as_float32
 
 HEAD_LAYERS = ("head", "head_hidden")
 """Layers above the pooling, which belong to the classes rather than to the films."""
