@@ -129,9 +129,9 @@ def slow_checkpoint() -> None:
 
     write = writing.write_arrays
 
-    def write_slowly(store: Any, name: str, arrays: Any) -> Any:
+    def write_slowly(*arguments: Any) -> Any:
         time.sleep(2.5)
-        return write(store, name, arrays)
+        return write(*arguments)
 
     writing.write_arrays = write_slowly
 
@@ -142,8 +142,8 @@ def endless_checkpoint() -> None:
 
     write = writing.write_arrays
 
-    def write_or_hang(store: Any, name: str, arrays: Any) -> Any:
-        written = write(store, name, arrays)
+    def write_or_hang(store: Any, name: str, *rest: Any) -> Any:
+        written = write(store, name, *rest)
         if name.startswith("step-000000003"):
             sys.stderr.write("in the middle of step 3's checkpoint\n")
             threading.Event().wait()
