@@ -126,9 +126,8 @@ def _faster(what: str, speeds: Measurements) -> list[Finding]:
 
 
 def _sooner(what: str, seconds: Measurements) -> list[Finding]:
-    return [
-        Finding(what, {name: seconds[name] for name in (OURS, peer)}, "s", compared, "x", target=1, at_most=True)
-        for peer in seconds
-        if peer != OURS
-        for compared in (median_ratio(seconds[OURS], seconds[peer]),)
-    ]
+    def beside(peer: str) -> Finding:
+        pair = {name: seconds[name] for name in (OURS, peer)}
+        return Finding(what, pair, "s", median_ratio(seconds[OURS], seconds[peer]), "x", target=1, at_most=True)
+
+    return [beside(peer) for peer in seconds if peer != OURS]
