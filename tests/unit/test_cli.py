@@ -184,7 +184,7 @@ def evaluate_on_other_classes(make_set: Callable[..., Path], folder: Path) -> li
         ("no training set", 2, "data.training: '' is empty", "<destination>/training"),
         ("no manifest", 3, "data.training: '", "run 'cxr-train prepare' to its end or check the path"),
         ("other labels", 3, "data.labels: 'nih14' is not the label set of", "or prepare the films again"),
-        ("newer manifest", 3, "data.training: '", "update cxr-train or prepare the films anew"),
+        ("newer manifest", 3, "data.training: '", "update cxr-train"),
         ("shared patients", 3, "data.validation: '", "which splits by patient"),
         ("other size", 3, "data.validation: '", "prepare both with the same prepare.image_size"),
         ("only damaged checkpoints", 3, "checkpoint.directory: '", "restore one, or choose another directory"),
