@@ -125,9 +125,11 @@ class CacheFolder:
         """Keeps an index, if that is possible."""
         with suppress(OSError):
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file, path = tempfile.mkstemp(dir=self._directory, suffix=_PARTIAL)
+            # Locked before anybody who makes room can take it for what a dead process began.
+            with self._alone():
+                file, path = tempfile.mkstemp(dir=self._directory, suffix=_PARTIAL)
+                fcntl.flock(file, fcntl.LOCK_EX)
             with os.fdopen(file, "wb") as opened:
-                fcntl.flock(opened, fcntl.LOCK_EX)
                 opened.write(content)
                 # Whole before it has its name, or not at all where the disk is full.
                 opened.flush()
