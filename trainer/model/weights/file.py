@@ -51,8 +51,7 @@ def _read_safetensors(path: Path) -> Weights:
         said = metadata.read(file.metadata())
     if torchvision_names.is_torchvision(arrays):
         return Weights(torchvision_names.renamed(arrays), "torchvision")
-    model = said.get("model", {})
-    return Weights(arrays, model.get("layout"), model, tuple(said.get("classes", ())))
+    return Weights(arrays, said.get("model", {}).get("layout"), tuple(said.get("classes", ())))
 
 
 def _read_hdf5(path: Path, shown: str) -> Weights:

@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.errors import DataError
+from trainer.model.freezing import is_head
 from trainer.model.weights.weights import KEY, Weights, as_float32
-
-HEAD_LAYERS = ("head", "head_hidden")
-"""Layers above the pooling, which belong to the classes rather than to the films."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,11 @@ def fit(model: keras.Model, weights: Weights, classes: Sequence[str], shown: str
     an array has no variable.
     """
     found = as_float32(weights.arrays)
-    trunk = [each for each in model.variables if not _is_head(each.path)]
+    trunk = [each for each in model.variables if not is_head(each.path)]
     for variable in trunk:
         variable.assign(_fitting(variable, found, shown))
     _refuse_leftovers(found, {each.path for each in trunk}, shown)
-    return _fit_head([each for each in model.variables if _is_head(each.path)], found, weights.classes, classes)
+    return _fit_head([each for each in model.variables if is_head(each.path)], found, weights.classes, classes)
 
 
 def _fitting(variable: Any, found: dict[str, npt.NDArray[np.float32]], shown: str) -> npt.NDArray[np.float32]:
@@ -53,7 +51,7 @@ def _fitting(variable: Any, found: dict[str, npt.NDArray[np.float32]], shown: st
 
 def _refuse_leftovers(found: dict[str, npt.NDArray[np.float32]], used: set[str], shown: str) -> None:
     for path, value in found.items():
-        if path not in used and not _is_head(path):
+        if path not in used and not is_head(path):
             rule = f"has {path} of shape {tuple(value.shape)}, which the network has not"
             raise DataError(KEY, shown, rule, "choose the model.name that the weights are of, or other weights")
 
@@ -80,7 +78,3 @@ def _fit_head(
             value[..., to] = found[each.path][..., of]
             each.assign(value)
     return Fitted(f"loaded for {len(shared)} of {len(ours)} classes")
-
-
-def _is_head(path: str) -> bool:
-    return path.split("/")[0] in HEAD_LAYERS

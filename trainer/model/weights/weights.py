@@ -1,7 +1,7 @@
 """Weights in memory: arrays by the paths of our variables, and what is known of their network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,6 @@ class Weights:
     arrays: Arrays
     layout: Name | None
     """None: a file of our own that does not say."""
-    model: dict[str, Any] = field(default_factory=dict)
-    """The network's settings, of a file of our own that says."""
     classes: tuple[str, ...] = ()
     """Of the head's outputs, where the file says."""
 
