@@ -13,7 +13,7 @@ from trainer.durable import sync
 from trainer.errors import CxrError, DataError, StoreDown
 
 _COPY_BYTES = 2**20
-_TRIES = 100
+_TRIES = 1000
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN}
 """A full disk, or a share that is away: worth another try, once somebody has made room or it is back."""
 
@@ -146,11 +146,16 @@ class FolderStore(Store):
                 file.close()
 
     def _begun(self, partial: Path) -> BinaryIO:
+        """The file, opened, and the folders above it, whose names outlast a power cut as its content does."""
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
-                # Another process may find the folder empty between the two, and tidy it away.
-                self._make(partial.parent)
-                return partial.open("xb")
+                # Another process may find the folder empty and tidy it away: nothing slow stands between the two.
+                made = [each for each in (partial.parent, *partial.parent.parents) if not each.is_dir()]
+                partial.parent.mkdir(parents=True, exist_ok=True)
+                file = partial.open("xb")
+                for folder in made:
+                    sync(folder.parent)
+                return file
         return partial.open("xb")
 
     @contextmanager
@@ -160,13 +165,6 @@ class FolderStore(Store):
             yield
         except OSError as error:
             raise self._failed(name, error) from error
-
-    def _make(self, folder: Path) -> None:
-        """A folder, and those above it, whose names outlast a power cut as what is written into it does."""
-        if not folder.is_dir():
-            self._make(folder.parent)
-            folder.mkdir(exist_ok=True)
-            sync(folder.parent)
 
     def _files(self, prefix: str) -> Iterator[Path]:
         start = self._folder / checked(prefix) if prefix else self._folder

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,11 @@ def test_a_listing_holds_while_files_vanish_and_come(store: FolderStore) -> None
         churning.join()
 
 
-def test_a_folder_is_made_again_that_another_has_just_tidied_away(store: FolderStore) -> None:
+@pytest.mark.parametrize("sync_seconds", [0.0, 0.005])
+def test_a_folder_is_made_again_that_another_has_just_tidied_away(
+    store: FolderStore, sync_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.data.store.folder.sync", lambda _: time.sleep(sync_seconds))
     ended = threading.Event()
 
     def tidy() -> None:
@@ -50,7 +55,7 @@ def test_a_folder_is_made_again_that_another_has_just_tidied_away(store: FolderS
     tidying = threading.Thread(target=tidy)
     tidying.start()
     try:
-        for _ in range(300):
+        for _ in range(100):
             store.write("a/b/c", b"x")
             store.delete(["a/b/c"])
     finally:
