@@ -1,9 +1,6 @@
 """Scores a checkpoint on a prepared set: sharded over ranks, gathered once, scored once, written by rank 0."""
 
-import csv
-import io
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +24,8 @@ from trainer.labels import label_set
 from trainer.metrics.bootstrap import Scores, bootstrap
 from trainer.network import assign, network
 from trainer.report.curves import draw_curves
+from trainer.report.film_scores import FILE as FILMS
+from trainer.report.film_scores import FilmScores
 from trainer.report.table import scores_json
 from trainer.scoring import Scorer, Watch, unwatched
 from trainer.telemetry.beat import Pulse
@@ -145,19 +144,9 @@ def _write(
         "checkpoint": mark.folder,
         **scores_json(scores, films.manifest.classes),
     }
-    out.write("films.csv", _score_per_film(films, probabilities).encode())
+    of_films = FilmScores(tuple(films.ids()), films.manifest.classes, probabilities, films.labels())
+    out.write(FILMS, of_films.to_csv())
     out.write("scores.json", f"{json.dumps(facts, indent=1)}\n".encode())
-
-
-def _score_per_film(films: FilmSet, probabilities: npt.NDArray[np.float32]) -> str:
-    stream = io.StringIO(newline="")
-    rows = csv.writer(stream)
-    classes = films.manifest.classes
-    rows.writerow(["film", *(f"score {each}" for each in classes), *(f"label {each}" for each in classes)])
-    for film, given, labels in zip(films.ids(), probabilities.tolist(), films.labels().tolist(), strict=True):
-        known = ("" if math.isnan(each) else f"{each:g}" for each in labels)
-        rows.writerow([film, *(f"{each:.7g}" for each in given), *known])
-    return stream.getvalue()
 
 
 def _training_speed(course: Sequence[history.Row]) -> float | None:

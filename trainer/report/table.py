@@ -1,7 +1,7 @@
 """The scores of a run, as a table for people and as JSON for programs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -44,6 +44,44 @@ def scores_json(scores: Scores, classes: Sequence[str]) -> dict[str, Any]:
     named["left_out"] = [classes[each] for each in scores.left_out]
     plain: dict[str, Any] = _plain(named)
     return plain
+
+
+def scores_from_json(found: Mapping[str, Any], classes: Sequence[str]) -> Scores:
+    """What ``scores_json`` gave, for those classes in their order; other keys are passed over.
+
+    Raises KeyError for a class that is missing, TypeError or ValueError for what is no score.
+    """
+    columns = {name: number for number, name in enumerate(classes)}
+    return Scores(
+        classes=tuple(_class_score(found["classes"][name]) for name in classes),
+        mean_auroc=_estimate(found["mean_auroc"]),
+        mean_over=tuple(columns[name] for name in found["mean_over"]),
+        left_out=tuple(columns[name] for name in found["left_out"]),
+        **{name: kind(found[name]) for name, kind in _NUMBERS.items()},
+    )
+
+
+_NUMBERS: Mapping[str, Callable[[Any], Any]] = {
+    "films": int,
+    "patients": int,
+    "resamples": int,
+    "confidence": float,
+    "seed": int,
+}
+
+
+def _class_score(found: Mapping[str, Any]) -> ClassScore:
+    return ClassScore(
+        positives=int(found["positives"]),
+        known=int(found["known"]),
+        auroc=_estimate(found["auroc"]),
+        average_precision=_estimate(found["average_precision"]),
+    )
+
+
+def _estimate(found: Mapping[str, Any]) -> Estimate:
+    value, low, high = (math.nan if found[name] is None else float(found[name]) for name in ("value", "low", "high"))
+    return Estimate(value, low, high, int(found["resamples"]))
 
 
 def _row(name: str, score: ClassScore) -> tuple[str, str, str, str, str]:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from trainer.metrics.bootstrap import bootstrap
-from trainer.report.table import score_table, scores_json
+from trainer.report.table import score_table, scores_from_json, scores_json
 
 CLASSES = ("No Finding", "Mass", "Hernia")
 
@@ -74,3 +74,14 @@ def test_json_names_the_classes_and_has_no_nan(scores):
 def test_names_that_do_not_fit_the_scores_are_refused(scores):
     with pytest.raises(ValueError, match="zip"):
         scores_json(scores, CLASSES[:2])
+
+
+def test_scores_come_back_from_json_as_they_were(scores):
+    read = scores_from_json(json.loads(json.dumps(scores_json(scores, CLASSES))), CLASSES)
+    # NaN is not equal to itself; its text is.
+    assert repr(read) == repr(scores)
+
+
+def test_scores_without_one_of_the_classes_are_no_scores(scores):
+    with pytest.raises(KeyError, match="Edema"):
+        scores_from_json(scores_json(scores, CLASSES), [*CLASSES, "Edema"])

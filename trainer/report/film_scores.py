@@ -1,0 +1,69 @@
+"""``films.csv`` of an evaluated set: every film's scores and labels, and what else is known of it."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.errors import DataError
+
+FILE = "films.csv"
+
+_FILM, _SCORE, _LABEL = "film", "score ", "label "
+_CURE = "run 'cxr-train evaluate' again"
+
+
+@dataclass(frozen=True)
+class FilmScores:
+    """The films of a set in its order, with columns for the classes in the run's order."""
+
+    films: tuple[str, ...]
+    classes: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+    """Probabilities [films, classes]."""
+    labels: npt.NDArray[np.float32]
+    """[films, classes]: 1, 0, or NaN: unknown."""
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The other columns by name, a text a film, blank where it is not known: what there is depends on the set."""
+
+    def to_csv(self) -> bytes:
+        """A row a film; scores with seven digits, unknown labels blank."""
+        stream = io.StringIO(newline="")
+        rows = csv.writer(stream)
+        rows.writerow([_FILM, *self.others, *(f"{kind}{each}" for kind in (_SCORE, _LABEL) for each in self.classes)])
+        columns = (self.films, self.scores.tolist(), self.labels.tolist(), *self.others.values())
+        for film, scores, labels, *others in zip(*columns, strict=True):
+            known = ("" if math.isnan(each) else f"{each:g}" for each in labels)
+            rows.writerow([film, *others, *(f"{each:.7g}" for each in scores), *known])
+        return stream.getvalue().encode()
+
+
+def parse_film_scores(content: bytes, name: str) -> FilmScores:
+    """What ``to_csv`` gave, from a file called ``name``.
+
+    Raises DataError that names it if it is cut off or no such table.
+    """
+    try:
+        heading, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        columns = dict(zip(heading, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(heading, ())
+        classes = tuple(each.removeprefix(_SCORE) for each in heading if each.startswith(_SCORE))
+        return FilmScores(
+            films=columns[_FILM],
+            classes=classes,
+            scores=_numbers([columns[f"{_SCORE}{each}"] for each in classes]),
+            labels=_numbers([columns[f"{_LABEL}{each}"] for each in classes]),
+            others={each: column for each, column in columns.items() if not each.startswith((_FILM, _SCORE, _LABEL))},
+        )
+    except (ValueError, KeyError, csv.Error) as error:
+        reason = " ".join(str(error).split())
+        raise DataError("scores", name, f"is not what 'cxr-train evaluate' writes ({reason})", _CURE) from error
+
+
+def _numbers(columns: list[tuple[str, ...]]) -> npt.NDArray[np.float32]:
+    """[rows, columns]; a blank is NaN."""
+    numbers = [[float(each) if each else np.nan for each in column] for column in columns]
+    return np.asarray(numbers, dtype=np.float32).T
