@@ -15,7 +15,7 @@ demo: env
 	$(RUN)/cxr-train train --config demo.yaml --ranks 2
 	$(RUN)/cxr-train evaluate --config demo.yaml --ranks 2
 
-test: env lint
+test: env lint .servers/mlflow/done
 	$(RUN)/pytest tests/unit -n 2
 	$(RUN)/pytest tests/faults -n 2
 	$(RUN)/pytest tests/chart -n 2
@@ -77,5 +77,11 @@ $(UV):
 	$(UV) pip install --quiet --python .bench/peers/bin/python torch==2.13.0 mosaicml-streaming==0.13.0 webdataset==1.0.2
 	@touch $@
 
+# What tests talk to. Apart from the trainer's own packages: MLflow brings 80 of its own, of other versions.
+.servers/mlflow/done: $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.11 .servers/mlflow
+	$(UV) pip install --quiet --python .servers/mlflow/bin/python mlflow==3.17.2
+	@touch $@
+
 clean:
-	rm -rf .venv .uv .bench .runs
+	rm -rf .venv .uv .bench .servers .runs
