@@ -10,7 +10,7 @@ from trainer.config.section import Amount, Count, Fraction, Section
 class ModelConfig(Section):
     """The network."""
 
-    name: str = Field("resnet34", description="resnet18, 34, 50, 101, 152 or simple_cnn")
+    name: str = Field("resnet34", description="resnet18, 34, 50, 101, 152, plain18, plain34 or simple_cnn")
     weights: str = Field(
         "",
         description="to begin with: imagenet, or a file: .safetensors (of a run, or with torchvision's names) or a "

@@ -9,6 +9,7 @@ import keras
 from trainer.config import ModelConfig
 from trainer.errors import UsageError
 from trainer.model.layers import Average
+from trainer.model.plain import plain_block
 from trainer.model.resnet import basic_block, bottleneck_block, resnet
 from trainer.model.simple_cnn import simple_cnn
 
@@ -21,6 +22,8 @@ BUILDERS: Mapping[str, Builder] = {
     "resnet50": partial(resnet, block=bottleneck_block, depths=(3, 4, 6, 3)),
     "resnet101": partial(resnet, block=bottleneck_block, depths=(3, 4, 23, 3)),
     "resnet152": partial(resnet, block=bottleneck_block, depths=(3, 8, 36, 3)),
+    "plain18": partial(resnet, block=plain_block, depths=(2, 2, 2, 2)),
+    "plain34": partial(resnet, block=plain_block, depths=(3, 4, 6, 3)),
     "simple_cnn": simple_cnn,
 }
 

@@ -71,7 +71,7 @@ def resnet(
     films = keras.Input((image_size, image_size, config.channels), dtype=wide, name="films")
 
     # ---- Stem: a quarter of the side ----
-    x = _relu(trunk.conv_norm(films, "stem_{}", 64, 7, 2), "stem_relu")
+    x = relu(trunk.conv_norm(films, "stem_{}", 64, 7, 2), "stem_relu")
     # What a ReLU gives is not negative, so zeros around it are never a maximum.
     x, padding = trunk.padded(x, "stem_pool_pad", 3, 2)
     x = keras.layers.MaxPooling2D(3, 2, padding=padding, name="stem_pool")(x)
@@ -88,7 +88,7 @@ def resnet(
 
 def basic_block(trunk: Trunk, x: Any, prefix: str, width: int, stride: int) -> Any:
     """Two 3x3 convolutions beside the shortcut."""
-    y = _relu(trunk.conv_norm(x, f"{prefix}_{{}}1", width, 3, stride), f"{prefix}_relu1")
+    y = relu(trunk.conv_norm(x, f"{prefix}_{{}}1", width, 3, stride), f"{prefix}_relu1")
     y = trunk.conv_norm(y, f"{prefix}_{{}}2", width, 3)
     return _join(y, trunk.shortcut(x, prefix, width, stride), prefix)
 
@@ -97,15 +97,16 @@ def bottleneck_block(trunk: Trunk, x: Any, prefix: str, width: int, stride: int)
     """1x1 down to the width, 3x3, 1x1 up to four times the width, beside the shortcut."""
     filters = BOTTLENECK_EXPANSION * width
     first, second = (stride, 1) if trunk.layout.stride_on_first else (1, stride)
-    y = _relu(trunk.conv_norm(x, f"{prefix}_{{}}1", width, 1, first), f"{prefix}_relu1")
-    y = _relu(trunk.conv_norm(y, f"{prefix}_{{}}2", width, 3, second), f"{prefix}_relu2")
+    y = relu(trunk.conv_norm(x, f"{prefix}_{{}}1", width, 1, first), f"{prefix}_relu1")
+    y = relu(trunk.conv_norm(y, f"{prefix}_{{}}2", width, 3, second), f"{prefix}_relu2")
     y = trunk.conv_norm(y, f"{prefix}_{{}}3", filters, 1)
     return _join(y, trunk.shortcut(x, prefix, filters, stride), prefix)
 
 
 def _join(branch: Any, shortcut: Any, prefix: str) -> Any:
-    return _relu(keras.layers.Add(name=f"{prefix}_add")([branch, shortcut]), f"{prefix}_relu")
+    return relu(keras.layers.Add(name=f"{prefix}_add")([branch, shortcut]), f"{prefix}_relu")
 
 
-def _relu(x: Any, name: str) -> Any:
+def relu(x: Any, name: str) -> Any:
+    """ReLU as a layer with a name."""
     return keras.layers.ReLU(name=name)(x)

@@ -23,7 +23,8 @@ def average(tensor: tf.Tensor, _name: str) -> tf.Tensor:
 
 
 def test_names_are_those_of_the_settings() -> None:
-    assert names() == ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "simple_cnn")
+    resnets = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+    assert names() == (*resnets, "plain18", "plain34", "simple_cnn")
 
 
 @pytest.mark.parametrize(("wrong", "nearest"), [("resnet43", "resnet34"), ("simplecnn", "simple_cnn")])
