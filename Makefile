@@ -4,7 +4,7 @@
 UV := .uv/bin/uv
 RUN := .venv/bin
 DEMO := .runs/demo
-SYNC := $(UV) sync --locked --extra cpu --extra dicom
+SYNC := $(UV) sync --locked --extra cpu --extra dicom --extra onnx
 HOROVOD = .venv/lib/python3.11/site-packages/horovod/tensorflow/mpi_lib.*.so
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
