@@ -20,7 +20,7 @@ from trainer.labels import LabelSet, label_set
 
 FILMS_PER_PATIENT = 2
 
-pytest_plugins = ["tests.s3"]
+pytest_plugins = ["tests.browser", "tests.s3"]
 
 Found = npt.NDArray[np.bool_]
 

@@ -56,7 +56,7 @@ def explained_layer(model: keras.Model) -> Any:
 
 
 def _coarse(model: keras.Model, layer: Any, images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """float [films, rows, columns]."""
+    """Heat, float [films, rows, columns]."""
     explained = keras.Model(model.inputs, [layer.output, model.outputs[0]])
     with tf.GradientTape() as tape:
         # Watched, because a trunk whose layers are all frozen is on no tape.
