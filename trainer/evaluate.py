@@ -127,6 +127,8 @@ def _score(config: Config, films: FilmSet, probabilities: npt.NDArray[np.float32
         confidence=config.evaluate.confidence,
         seed=config.evaluate.seed,
         mean_over=[films.manifest.classes.index(each) for each in findings],
+        at_specificity=config.evaluate.at_specificity,
+        at_sensitivity=config.evaluate.at_sensitivity,
     )
 
 

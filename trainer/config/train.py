@@ -75,3 +75,9 @@ class EvaluateConfig(Section):
     resamples: int = Field(1000, ge=0, description="of patients, for the bootstrap intervals; 0: none")
     confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="of the intervals")
     seed: int = Field(0, ge=0, description="of the bootstrap")
+    at_specificity: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.9, description="sensitivity is told at the threshold that reaches this specificity"
+    )
+    at_sensitivity: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.9, description="specificity likewise; and a threshold that reaches it on validation is applied to test"
+    )

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import DataError
-
-Floats = NDArray[np.floating[Any]]
+from trainer.metrics.estimate import Floats, ratio
 
 
 def auroc(scores: Floats, labels: Floats) -> float:
@@ -70,8 +69,7 @@ class Ranking:
     @classmethod
     def of(cls, scores: Floats, labels: Floats) -> "Ranking":
         """Sort the films of one class: scores and labels float [films], as in ``auroc``."""
-        known = np.flatnonzero(~np.isnan(labels))
-        _refuse_nan(scores[known])
+        known = known_films(scores, labels)
         order = known[np.argsort(-scores[known], kind="stable")]
         ranked, positive = scores[order], np.flatnonzero(labels[order] > 0.5)
         first = np.concatenate([[0], np.flatnonzero(np.diff(ranked)) + 1]).astype(np.intp)
@@ -84,54 +82,102 @@ class Ranking:
         return cls(order, segments, groups, order[positive], positive_groups)
 
     def areas(self, weights: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """AUROC and average precision under each weighting of the films.
+        """AUROC and average precision under each weighting of the films: ``Through.areas`` of ``through``."""
+        return self.through(weights).areas()
 
-        Args:
-            weights: float [weightings, films], 0 and more.
-
-        Returns:
-            Two float64 [weightings]; AUROC is NaN where no positive or no negative has weight, average
-            precision where no positive has.
-        """
+    def through(self, weights: Floats) -> "Through":
+        """The weight of films down to each group, best score first: weights float [weightings, films], 0 and more."""
         if not len(self.positives):
-            unknown = np.full(len(weights), np.nan)
-            return unknown, unknown.copy()
+            none = np.zeros((len(weights), 0))
+            return Through(none, none, none, none, np.zeros(len(weights)), weights.take(self.order, axis=1).sum(axis=1))
         in_segment = np.add.reduceat(weights.take(self.order, axis=1), self.segments, axis=1)
         through = in_segment.cumsum(axis=1)
         positive = np.add.reduceat(weights.take(self.positives, axis=1), self.positive_groups, axis=1)
-        return _areas(in_segment[:, self.groups], through[:, self.groups], positive, through[:, -1])
+        positive_through = positive.cumsum(axis=1)
+        positives = positive_through[:, -1]
+        return Through(
+            in_segment[:, self.groups],
+            positive,
+            through[:, self.groups],
+            positive_through,
+            positives,
+            through[:, -1] - positives,
+        )
 
 
-def _areas(
-    group: Floats, through: Floats, positive: Floats, total: Floats
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both areas from weights [weightings, groups]: of a group, down to its end, of its positives; total of all."""
-    positive_through = positive.cumsum(axis=1)
-    positives = positive_through[:, -1]
-    negatives = total - positives
-    negative_through = through - positive_through
-    negatives_below = negatives[:, None] - negative_through + 0.5 * (group - positive)
-    precision = _ratio(positive_through, through)
-    pairs = np.einsum("wg,wg->w", positive, negatives_below)
-    return _ratio(pairs, positives * negatives), _ratio(np.einsum("wg,wg->w", positive, precision), positives)
+@dataclass(frozen=True)
+class Through:
+    """Weights of films under weightings, float64 [weightings, groups], groups as in ``Ranking``, best score first.
+
+    All that depends on how films rank follows from these: the areas, and what is reached at a threshold.
+    """
+
+    group: NDArray[np.float64]
+    """Of a group's films."""
+    positive: NDArray[np.float64]
+    """Of a group's positive films."""
+    through: NDArray[np.float64]
+    """Of the films down to a group's end."""
+    positive_through: NDArray[np.float64]
+    """Of the positive films down to a group's end."""
+    positives: NDArray[np.float64]
+    """Of all positive films, [weightings]."""
+    negatives: NDArray[np.float64]
+    """Of all negative films, [weightings]."""
+
+    def areas(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """AUROC and average precision, two float64 [weightings].
+
+        AUROC is NaN where no positive or no negative has weight, average precision where no positive has.
+        """
+        negatives_below = self._negatives_below + 0.5 * (self.group - self.positive)
+        # A group whose films all have weight 0 has no precision, and adds nothing: its NaN must not spread.
+        precision = np.nan_to_num(ratio(self.positive_through, self.through))
+        pairs = np.einsum("wg,wg->w", self.positive, negatives_below)
+        gained = np.einsum("wg,wg->w", self.positive, precision)
+        return ratio(pairs, self.positives * self.negatives), ratio(gained, self.positives)
+
+    def sensitivity_at(self, specificity: float) -> NDArray[np.float64]:
+        """The highest sensitivity of the thresholds whose specificity is at least that, float64 [weightings].
+
+        No point between two thresholds is made up; 0 if the best score is a negative's too often. NaN where no positive
+        or no negative has weight.
+        """
+        allowed = ratio(self._negatives_below, self._each(self.negatives)) >= specificity
+        found = np.where(allowed, self.positive_through, 0.0).max(axis=1, initial=0.0)
+        return self._where_both(ratio(found, self.positives))
+
+    def specificity_at(self, sensitivity: float) -> NDArray[np.float64]:
+        """The highest specificity of the thresholds whose sensitivity is at least that (above 0), as above."""
+        reached = ratio(self.positive_through, self._each(self.positives)) >= sensitivity
+        found = np.where(reached, self._negatives_below, 0.0).max(axis=1, initial=0.0)
+        return self._where_both(ratio(found, self.negatives))
+
+    @cached_property
+    def _negatives_below(self) -> NDArray[np.float64]:
+        """Of the negative films below a group's end."""
+        return self.negatives[:, None] - (self.through - self.positive_through)
+
+    def _each(self, of_weighting: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.broadcast_to(of_weighting[:, None], self.group.shape)
+
+    def _where_both(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where((self.positives > 0) & (self.negatives > 0), found, np.nan)
 
 
-def _ratio(part: Floats, whole: Floats) -> NDArray[np.float64]:
-    # A group whose films all have weight 0 has no precision, and adds nothing: its NaN must not spread.
-    empty = 0.0 if part.ndim == 2 else np.nan
-    return np.divide(part, whole, out=np.full(part.shape, empty), where=whole > 0)
-
-
-def _once_each(labels: Floats) -> NDArray[np.float64]:
-    return np.ones((1, len(labels)))
-
-
-def _refuse_nan(scores: Floats) -> None:
-    missing = int(np.isnan(scores).sum())
+def known_films(scores: Floats, labels: Floats) -> NDArray[np.intp]:
+    """The films of one class whose label is known, indices [known]. Raises DataError if a score of theirs is NaN."""
+    known = np.flatnonzero(~np.isnan(labels))
+    missing = int(np.isnan(scores[known]).sum())
     if missing:
         raise DataError(
             "scores",
             missing,
-            f"of {len(scores)} scores are not numbers",
+            f"of {len(known)} scores are not numbers",
             "the model has diverged: lower optimizer.learning_rate or set optimizer.clip_norm",
         )
+    return known
+
+
+def _once_each(labels: Floats) -> NDArray[np.float64]:
+    return np.ones((1, len(labels)))

@@ -1,30 +1,16 @@
 """Intervals of the scores by a bootstrap over patients, since films of one patient are not independent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.metrics.auroc import Floats, Ranking
+from trainer.metrics.auroc import Ranking
 from trainer.metrics.auroc import mean_over as mean_of
-
-BLOCK_WEIGHTS = 1 << 17
-"""Weights (resamples times films) held at once: 1 MiB, so that a block stays in a core's cache."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score, its percentile interval, and the number of resamples the interval rests on.
-
-    The bounds are NaN without resamples, the value where it is not defined.
-    """
-
-    value: float
-    low: float
-    high: float
-    resamples: int
+from trainer.metrics.estimate import Estimate, Floats
+from trainer.metrics.resampling import Resampling
 
 
 @dataclass(frozen=True)
@@ -35,6 +21,10 @@ class ClassScore:
     known: int
     auroc: Estimate
     average_precision: Estimate
+    sensitivity: Estimate
+    """The highest one at ``Scores.at_specificity`` or more."""
+    specificity: Estimate
+    """The highest one at ``Scores.at_sensitivity`` or more."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +43,8 @@ class Scores:
     """Drawn; an estimate rests on fewer where some hold no positive (or no negative) of its class."""
     confidence: float
     seed: int
+    at_specificity: float
+    at_sensitivity: float
 
 
 def bootstrap(
@@ -64,6 +56,8 @@ def bootstrap(
     confidence: float,
     seed: int,
     mean_over: Sequence[int],
+    at_specificity: float,
+    at_sensitivity: float,
 ) -> Scores:
     """Score each class, with percentile intervals over resampled patients (Efron and Tibshirani, 1993, ch. 13).
 
@@ -78,45 +72,47 @@ def bootstrap(
         confidence: of the intervals, between 0 and 1.
         seed: same seed, same intervals.
         mean_over: columns of the mean AUROC; those without positives or negatives are left out, and named.
+        at_specificity: between 0 and 1, at which sensitivity is told.
+        at_sensitivity: between 0 and 1, at which specificity is told.
 
     Raises:
         DataError: a score is NaN.
     """
     rankings = [Ranking.of(scores[:, each], labels[:, each]) for each in range(labels.shape[1])]
-    names, patient_of_film = np.unique(patients, return_inverse=True)
-    points = _areas(rankings, np.ones((1, len(labels))))[0]
-    weights = _weights(patient_of_film, len(names), resamples, seed)
-    draws = np.concatenate([np.empty((0, *points.shape)), *(_areas(rankings, block) for block in weights)])
+    resampling = Resampling.of(patients, resamples=resamples, seed=seed)
+    fixed = at_specificity, at_sensitivity
+    points = _scores(rankings, np.ones((1, len(labels))), *fixed)[0]
+    blocks = (_scores(rankings, block, *fixed) for block in resampling.weights())
+    draws = np.concatenate([np.empty((0, *points.shape)), *blocks])
     left_out = tuple(each for each in mean_over if np.isnan(points[each, 0]))
     kept = [each for each in mean_over if each not in left_out]
     return Scores(
         classes=tuple(_class(labels[:, each], points[each], draws[:, each], confidence) for each in range(len(points))),
-        mean_auroc=_estimate(mean_of(points[:, 0], kept), _means(draws[:, kept, 0]), confidence),
+        mean_auroc=Estimate.of(mean_of(points[:, 0], kept), _means(draws[:, kept, 0]), confidence),
         mean_over=tuple(kept),
         left_out=left_out,
         films=len(labels),
-        patients=len(names),
+        patients=resampling.patients,
         resamples=resamples,
         confidence=confidence,
         seed=seed,
+        at_specificity=at_specificity,
+        at_sensitivity=at_sensitivity,
     )
 
 
-def _areas(rankings: Sequence[Ranking], weights: Floats) -> NDArray[np.float64]:
-    """AUROC and average precision, float64 [weightings, classes, 2]."""
-    return np.stack([np.stack(each.areas(weights), axis=-1) for each in rankings], axis=1)
-
-
-def _weights(
-    patient_of_film: NDArray[np.intp], patients: int, resamples: int, seed: int
-) -> Iterator[NDArray[np.float64]]:
-    """How often each film counts, float64 [block of resamples, films]."""
-    random = np.random.default_rng(seed)
-    block = max(1, BLOCK_WEIGHTS // max(1, len(patient_of_film)))
-    for start in range(0, resamples, block):
-        drawn = [random.integers(patients, size=patients) for _ in range(min(block, resamples - start))]
-        counts = np.stack([np.bincount(each, minlength=patients) for each in drawn]).astype(np.float64)
-        yield counts.take(patient_of_film, axis=1)
+def _scores(
+    rankings: Sequence[Ranking], weights: Floats, at_specificity: float, at_sensitivity: float
+) -> NDArray[np.float64]:
+    """AUROC, average precision, sensitivity and specificity, float64 [weightings, classes, 4]."""
+    counted = [each.through(weights) for each in rankings]
+    return np.stack(
+        [
+            np.stack([*each.areas(), each.sensitivity_at(at_specificity), each.specificity_at(at_sensitivity)], axis=-1)
+            for each in counted
+        ],
+        axis=1,
+    )
 
 
 def _means(draws: Floats) -> Floats:
@@ -125,17 +121,14 @@ def _means(draws: Floats) -> Floats:
 
 
 def _class(labels: Floats, point: Floats, draws: Floats, confidence: float) -> ClassScore:
+    area, precision, sensitivity, specificity = (
+        Estimate.of(float(value), drawn, confidence) for value, drawn in zip(point, draws.T, strict=True)
+    )
     return ClassScore(
         positives=int((labels > 0.5).sum()),
         known=int((~np.isnan(labels)).sum()),
-        auroc=_estimate(point[0], draws[:, 0], confidence),
-        average_precision=_estimate(point[1], draws[:, 1], confidence),
+        auroc=area,
+        average_precision=precision,
+        sensitivity=sensitivity,
+        specificity=specificity,
     )
-
-
-def _estimate(value: float, draws: Floats, confidence: float) -> Estimate:
-    used = draws[~np.isnan(draws)]
-    if not used.size:
-        return Estimate(float(value), float("nan"), float("nan"), 0)
-    low, high = np.quantile(used, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(float(value), float(low), float(high), len(used))

@@ -8,7 +8,8 @@ from typing import Any
 from rich.table import Table
 
 from trainer.labels import NO_FINDING
-from trainer.metrics.bootstrap import ClassScore, Estimate, Scores
+from trainer.metrics.bootstrap import ClassScore, Scores
+from trainer.metrics.estimate import Estimate
 
 
 def score_table(scores: Scores, classes: Sequence[str], *, title: str = "") -> Table:
@@ -67,6 +68,8 @@ _NUMBERS: Mapping[str, Callable[[Any], Any]] = {
     "resamples": int,
     "confidence": float,
     "seed": int,
+    "at_specificity": float,
+    "at_sensitivity": float,
 }
 
 
@@ -76,6 +79,8 @@ def _class_score(found: Mapping[str, Any]) -> ClassScore:
         known=int(found["known"]),
         auroc=_estimate(found["auroc"]),
         average_precision=_estimate(found["average_precision"]),
+        sensitivity=_estimate(found["sensitivity"]),
+        specificity=_estimate(found["specificity"]),
     )
 
 

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from trainer.metrics import bootstrap as module
+from trainer.metrics import resampling
 from trainer.metrics.auroc import auroc
 from trainer.metrics.bootstrap import bootstrap
 
-SETTINGS = {"resamples": 60, "confidence": 0.9, "seed": 5, "mean_over": (0, 1)}
+SETTINGS = {
+    "resamples": 60,
+    "confidence": 0.9,
+    "seed": 5,
+    "mean_over": (0, 1),
+    "at_specificity": 0.8,
+    "at_sensitivity": 0.7,
+}
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ def test_known_and_positive_films_are_counted(films):
 
 def test_the_same_seed_gives_the_same_intervals_whatever_the_block(films, monkeypatch):
     expected = bootstrap(*films, **SETTINGS)
-    monkeypatch.setattr(module, "BLOCK_WEIGHTS", 240 * 7)
+    monkeypatch.setattr(resampling, "BLOCK_WEIGHTS", 240 * 7)
     assert bootstrap(*films, **SETTINGS) == expected
     assert bootstrap(*films, **SETTINGS | {"seed": 6}).mean_auroc != expected.mean_auroc
 

@@ -60,7 +60,8 @@ class FinishedRun:
         scores = (0.6 * drawn + 0.4 * np.nan_to_num(labels, nan=0.5)).astype(np.float32)
         mean_over = [films.manifest.classes.index(each) for each in findings]
         patients = np.asarray(films.patients())
-        found = bootstrap(scores, labels, patients, resamples=20, confidence=0.95, seed=0, mean_over=mean_over)
+        fixed = {"mean_over": mean_over, "at_specificity": 0.9, "at_sensitivity": 0.9}
+        found = bootstrap(scores, labels, patients, resamples=20, confidence=0.95, seed=0, **fixed)
         facts = {"split": split, "set": films.digest, "checkpoint": checkpoint}
         text = json.dumps({**facts, **scores_json(found, films.manifest.classes)})
         of_films = FilmScores(tuple(films.ids()), films.manifest.classes, scores, labels)

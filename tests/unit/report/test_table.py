@@ -20,7 +20,8 @@ def scores():
     labels = np.stack([random.random(90) < 0.5, random.random(90) < 0.3, np.zeros(90)], axis=1).astype(float)
     labels[0, 1] = np.nan
     films = random.normal(size=(90, 3)) + np.nan_to_num(labels)
-    return bootstrap(films, labels, np.arange(90) // 3, resamples=50, confidence=0.95, seed=0, mean_over=(1, 2))
+    fixed = {"mean_over": (1, 2), "at_specificity": 0.9, "at_sensitivity": 0.9}
+    return bootstrap(films, labels, np.arange(90) // 3, resamples=50, confidence=0.95, seed=0, **fixed)
 
 
 def lines_of(table):
