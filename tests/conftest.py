@@ -19,6 +19,7 @@ from trainer.data.store.folder import FolderStore
 from trainer.labels import LabelSet, label_set
 
 FILMS_PER_PATIENT = 2
+BANDS = 15
 
 pytest_plugins = ["tests.browser", "tests.s3"]
 
@@ -69,13 +70,15 @@ def write_set(
 ) -> Path:
     store = FolderStore(directory, "test")
     chosen, hasher = label_set(labels), PatientHasher("")
-    drawn = np.random.default_rng(seed).random((films, len(chosen.classes))) < 0.3
+    # As many bands whatever the labels: sets that differ in their labels alone hold the same images.
+    bands = np.random.default_rng(seed).random((films, BANDS)) < 0.3
+    drawn = bands[:, : len(chosen.classes)]
     patients = [hasher.hash(f"{patient_prefix}{film // FILMS_PER_PATIENT}") for film in range(films)]
     shards = []
     for number, start in enumerate(range(0, films, films_per_shard)):
         writer = ShardWriter(store, shard_name(number))
         for film in range(start, min(films, start + films_per_shard)):
-            image = _image(drawn[film], side, seed=(seed, film))
+            image = _image(bands[film], side, seed=(seed, film))
             found = tuple(drawn[film].astype(float).tolist())
             stored = StoredFilm(f"{film:08d}.png", patients[film], found, image.tobytes(), "raw", side, side)
             writer.append(frame_film(stored))

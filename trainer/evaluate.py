@@ -18,15 +18,14 @@ from trainer.config import Config, ModelConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.store.opening import open_store
 from trainer.data.store.store import Store
-from trainer.errors import DataError
 from trainer.films import open_films
-from trainer.labels import label_set
 from trainer.metrics.bootstrap import Scores, bootstrap
 from trainer.network import assign, network
 from trainer.report.curves import draw_curves
 from trainer.report.film_scores import FILE as FILMS
 from trainer.report.film_scores import FilmScores
 from trainer.report.table import scores_json
+from trainer.scored_classes import ScoredClasses, scored_classes
 from trainer.scoring import Scorer, Watch, unwatched
 from trainer.telemetry.beat import Pulse
 from trainer.topology import Topology
@@ -60,8 +59,10 @@ class Evaluated:
 def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Evaluated:
     """Scores ``data.<evaluate.split>`` with the run's best or last checkpoint, in float32, on all ranks.
 
-    Writes ``<checkpoint.directory>/scores-<split>/{scores.json, films.csv}`` and ``curves.png``.
-    Raises DataError if there is no good checkpoint or the set has other classes.
+    Writes ``<checkpoint.directory>/scores-<split>/{scores.json, films.csv}`` and ``curves.png``; for a set of another
+    label set than the checkpoint's, on the classes that both have, ``scores-<split>-<label set>/``.
+    Raises DataError if there is no good checkpoint, or the set has other classes and ``evaluate.shared_classes`` is
+    off.
     """
     ranks = runtime.start(config, topology, precision="float32")
     pulse = Pulse(os.environ)
@@ -71,26 +72,27 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
     films = open_films(config, config.evaluate.split, topology)
     self_test(ranks)
     same_everywhere(ranks, f"{config.evaluate.split} set", films.digest.encode())
-    _refuse_other_classes(config, films, state)
+    scored = scored_classes(config, films, state.run["classes"], state.run["image_size"])
     as_trained = ModelConfig.model_validate(state.run["model"])
-    model = network(config.model_copy(update={"model": as_trained}), films, ranks)
+    model = network(config.model_copy(update={"model": as_trained}), films, ranks, classes=len(state.run["classes"]))
     if topology.is_first:
         assign(model, loaded.snapshot.model)
     ranks.broadcast([each.value for each in model.variables])
     scorer = Scorer(model, ranks, as_trained, batch_size=config.evaluate.batch_size)
     pulse.enter("scoring")
     probabilities = scorer.scores(films, config.data, _both(watch, pulse.scored))
-    scores = _score(config, films, probabilities)
-    out = f"scores-{config.evaluate.split}"
+    of_films = _of_films(films, scored, probabilities)
+    scores = _score(config, films, of_films, scored)
+    out = f"scores-{config.evaluate.split}{scored.part}"
     course: Sequence[history.Row] = ()
     if topology.is_first:
         course = history.read(store)
-        _write(store.under(out), config, films, probabilities, scores, loaded.mark)
+        _write(store.under(out), config, films, of_films, scores, loaded.mark)
         if course:
             store.write(CURVES, draw_curves(course))
     return Evaluated(
         scores,
-        films.manifest.classes,
+        scored.names,
         f"{store.where}/{out}",
         f"{store.where}/{loaded.mark.folder}",
         f"{store.where}/{CURVES}" if course else None,
@@ -117,36 +119,33 @@ def _both(first: Watch, second: Watch) -> Watch:
     return watch
 
 
-def _score(config: Config, films: FilmSet, probabilities: npt.NDArray[np.float32]) -> Scores:
-    findings = label_set(films.manifest.labels).findings
+def _of_films(films: FilmSet, scored: ScoredClasses, probabilities: npt.NDArray[np.float32]) -> FilmScores:
+    labels = scored.of_set(films.labels())
+    return FilmScores(tuple(films.ids()), scored.names, scored.of_network(probabilities), labels)
+
+
+def _score(config: Config, films: FilmSet, of_films: FilmScores, scored: ScoredClasses) -> Scores:
     return bootstrap(
-        probabilities,
-        films.labels(),
+        of_films.scores,
+        of_films.labels,
         np.asarray(films.patients()),
         resamples=config.evaluate.resamples,
         confidence=config.evaluate.confidence,
         seed=config.evaluate.seed,
-        mean_over=[films.manifest.classes.index(each) for each in findings],
+        mean_over=scored.findings,
         at_specificity=config.evaluate.at_specificity,
         at_sensitivity=config.evaluate.at_sensitivity,
     )
 
 
-def _write(
-    out: Store,
-    config: Config,
-    films: FilmSet,
-    probabilities: npt.NDArray[np.float32],
-    scores: Scores,
-    mark: Mark,
-) -> None:
+def _write(out: Store, config: Config, films: FilmSet, of_films: FilmScores, scores: Scores, mark: Mark) -> None:
     facts = {
         "split": config.evaluate.split,
         "set": films.digest,
+        "labels": films.manifest.labels,
         "checkpoint": mark.folder,
-        **scores_json(scores, films.manifest.classes),
+        **scores_json(scores, of_films.classes),
     }
-    of_films = FilmScores(tuple(films.ids()), films.manifest.classes, probabilities, films.labels())
     out.write(FILMS, of_films.to_csv())
     out.write("scores.json", f"{json.dumps(facts, indent=1)}\n".encode())
 
@@ -155,13 +154,3 @@ def _training_speed(course: Sequence[history.Row]) -> float | None:
     """Median films/s of the run's log lines."""
     speeds = [row["films_per_second"] for row in course if row.get("films_per_second")]
     return float(np.median(speeds)) if speeds else None
-
-
-def _refuse_other_classes(config: Config, films: FilmSet, state: State) -> None:
-    if state.run["classes"] != list(films.manifest.classes) or state.run["image_size"] != films.manifest.image.height:
-        raise DataError(
-            f"data.{config.evaluate.split}",
-            getattr(config.data, config.evaluate.split),
-            "has other classes or another image size than the checkpoint was trained on",
-            "evaluate on a set prepared with the same prepare.image_size and data.labels",
-        )

@@ -1,7 +1,7 @@
 """Label sets, the parsing of labels, and what becomes of an uncertain one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainer.config import UncertainPolicy
@@ -69,6 +69,10 @@ CHEXPERT14 = LabelSet(
 LABEL_SETS: Mapping[str, LabelSet] = {each.name: each for each in (NIH15, NIH14, CHEXPERT14)}
 
 
+ONE_FINDING: Mapping[str, str] = {"Pleural Effusion": "Effusion"}
+"""Names that two sets give to one finding. Others that are near, as Nodule and Lung Lesion, are not the same."""
+
+
 def label_set(name: str) -> LabelSet:
     """The label set of that name; raises UsageError that lists the known ones."""
     try:
@@ -76,6 +80,13 @@ def label_set(name: str) -> LabelSet:
     except KeyError:
         known = ", ".join(LABEL_SETS)
         raise UsageError("data.labels", name, "is not a label set", f"choose one of {known}") from None
+
+
+def shared_classes(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
+    """Where the classes that both have stand in each, in the order of ours; by name, ``ONE_FINDING`` aside."""
+    place = {ONE_FINDING.get(name, name): column for column, name in enumerate(theirs)}
+    known = [ONE_FINDING.get(name, name) for name in ours]
+    return [(column, place[name]) for column, name in enumerate(known) if name in place]
 
 
 def parse_findings(text: str, labels: LabelSet, *, row: str) -> tuple[float, ...]:

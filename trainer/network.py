@@ -60,12 +60,12 @@ def begin_from(model: keras.Model, weights: Weights, classes: tuple[str, ...], w
     log.info("begun from %s (%s layout): trunk loaded, head %s", where, weights.layout or "notebook", fitted.head)
 
 
-def network(config: Config, films: FilmSet, ranks: Collectives) -> keras.Model:
-    """The configured network for these films, with fresh weights."""
+def network(config: Config, films: FilmSet, ranks: Collectives, classes: int | None = None) -> keras.Model:
+    """The configured network for these films, with fresh weights, and outputs for their classes or for so many."""
     image = films.manifest.image
     return build(
         config.model,
-        classes=len(films.manifest.classes),
+        classes=classes or len(films.manifest.classes),
         image_size=image.height,
         average=ranks.average_in_model,
     )

@@ -40,7 +40,7 @@ class Scorer:
         topology = self._ranks.topology
         mine = range(topology.rank, batches, topology.world_size)
         read = scoring_batches(films, mine, batch_size=self._batch_size, config=config)
-        classes = len(films.manifest.classes)
+        classes = self._model.output_shape[-1]
         own = []
         for batch in read:
             own.append(self._probabilities(batch).numpy())

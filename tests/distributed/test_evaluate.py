@@ -11,6 +11,7 @@ import pytest
 
 from trainer.data.film_set import FilmSet
 from trainer.data.store.folder import FolderStore
+from trainer.labels import CHEXPERT14, NIH15, shared_classes
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
@@ -57,3 +58,34 @@ def _read(folder: Path) -> Evaluated:
         rows = list(csv.DictReader(stream))
     scores = [[float(value) for key, value in row.items() if key.startswith("score ")] for row in rows]
     return Evaluated(np.array(scores), [row["film"] for row in rows], json.loads((folder / "scores.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def across(start_job, never_stopped, make_set, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    """The same checkpoint on the same films, labelled with another set."""
+    folder = tmp_path_factory.mktemp("across")
+    shutil.copytree(never_stopped(2) / "run", folder / "run")
+    films = make_set(folder / "chexpert", "validation", 70, seed=1, patient_prefix="b", labels="chexpert14")
+    other = f"data.validation={films}"
+    with start_job("evaluate", folder, other, "data.labels=chexpert14", "evaluate.shared_classes=true") as job:
+        job.done()
+        assert any("scored on 8 classes that are shared" in line for line in job.lines), job.said
+    return _read(folder / "run" / "scores-validation-chexpert14")
+
+
+def test_a_set_with_other_labels_is_scored_on_the_classes_that_are_shared(across) -> None:
+    assert list(across.summary["classes"]) == [CHEXPERT14.classes[each] for each, _ in _shared()]
+    assert across.summary["labels"] == "chexpert14"
+    assert "No Finding" not in across.summary["mean_over"]
+
+
+def test_a_film_has_the_same_score_whatever_its_labels(across, evaluated) -> None:
+    ours, theirs = ([pair[side] for pair in _shared()] for side in (0, 1))
+    by_name = dict(zip(across.summary["classes"], across.scores.T, strict=True))
+    named = np.stack([by_name[CHEXPERT14.classes[each]] for each in ours], axis=1)
+    assert np.abs(named - evaluated[2].scores[:, theirs]).max() < 1e-5
+
+
+def _shared() -> list[tuple[int, int]]:
+    """Columns of chexpert14 and of nih15, in nih15's order, which is the checkpoint's."""
+    return [(theirs, ours) for ours, theirs in shared_classes(NIH15.classes, CHEXPERT14.classes)]

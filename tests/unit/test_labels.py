@@ -6,7 +6,17 @@ import pytest
 
 from trainer.config import UncertainPolicy
 from trainer.errors import DataError, UsageError
-from trainer.labels import CHEXPERT14, LABEL_SETS, NIH14, NIH15, LabelSet, label_set, parse_findings, parse_mark
+from trainer.labels import (
+    CHEXPERT14,
+    LABEL_SETS,
+    NIH14,
+    NIH15,
+    LabelSet,
+    label_set,
+    parse_findings,
+    parse_mark,
+    shared_classes,
+)
 
 
 def test_nih15_has_the_notebooks_fifteen_classes_in_its_order() -> None:
@@ -32,6 +42,30 @@ def test_a_set_is_found_by_its_name(name: str) -> None:
 def test_an_unknown_set_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"^data.labels: 'nih16' is not a label set; choose one of nih15, nih14, c"):
         label_set("nih16")
+
+
+def test_nih_and_chexpert_share_seven_findings_whatever_they_call_effusion() -> None:
+    shared = shared_classes(CHEXPERT14.classes, NIH14.classes)
+    assert [(CHEXPERT14.classes[ours], NIH14.classes[theirs]) for ours, theirs in shared] == [
+        ("Cardiomegaly", "Cardiomegaly"),
+        ("Edema", "Edema"),
+        ("Consolidation", "Consolidation"),
+        ("Pneumonia", "Pneumonia"),
+        ("Atelectasis", "Atelectasis"),
+        ("Pneumothorax", "Pneumothorax"),
+        ("Pleural Effusion", "Effusion"),
+    ]
+
+
+def test_what_two_sets_share_is_the_same_from_either_side() -> None:
+    there = shared_classes(NIH15.classes, CHEXPERT14.classes)
+    back = shared_classes(CHEXPERT14.classes, NIH15.classes)
+    assert sorted(there) == sorted((ours, theirs) for theirs, ours in back)
+    assert len(there) == 8
+
+
+def test_sets_without_a_common_class_share_nothing() -> None:
+    assert shared_classes(("Fracture",), NIH15.classes) == []
 
 
 def test_findings_become_ones_at_their_classes() -> None:

@@ -71,6 +71,9 @@ class EvaluateConfig(Section):
 
     split: Literal["validation", "test"] = Field("test", description="which of data.validation, data.test")
     checkpoint: Literal["best", "last"] = Field("best", description="of checkpoint.directory")
+    shared_classes: bool = Field(
+        False, description="a set with other labels than the checkpoint's is scored on the classes that both have"
+    )
     batch_size: Count = Field(32, description="films a batch; its composition never depends on the ranks")
     resamples: int = Field(1000, ge=0, description="of patients, for the bootstrap intervals; 0: none")
     confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="of the intervals")

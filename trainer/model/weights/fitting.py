@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.errors import DataError
+from trainer.labels import shared_classes
 from trainer.model.freezing import is_head
 from trainer.model.weights.weights import KEY, Weights, as_float32
 
@@ -65,13 +66,13 @@ def _fit_head(
         for each in variables:
             each.assign(found[each.path])
         return Fitted("loaded")
-    shared = [name for name in ours if name in theirs]
+    shared = shared_classes(ours, theirs)
     below = [each for each in variables if not each.path.startswith("head/")]
     if not shared or any(found[each.path].shape != tuple(each.shape) for each in below):
         return Fitted("new")
     for each in below:
         each.assign(found[each.path])
-    to, of = [list(ours).index(name) for name in shared], [list(theirs).index(name) for name in shared]
+    to, of = (list(columns) for columns in zip(*shared, strict=True))
     for each in variables:
         if each.path.startswith("head/"):
             value = each.numpy()
