@@ -136,8 +136,12 @@ class FolderStore(Store):
         # No other process has this name while this one lives, and no other thread this identity.
         partial = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
         with self._told(name):
-            file = self._begun(partial)
+            file, made = self._begun(partial)
         try:
+            with self._told(name):
+                for folder in reversed(made):
+                    # The names of new folders outlast a power cut as what is written into them does.
+                    sync(folder.parent)
             yield partial, _FileSink(file, lambda: self._told(name))
         finally:
             with suppress(OSError):
@@ -145,18 +149,15 @@ class FolderStore(Store):
             with self._told(name):
                 file.close()
 
-    def _begun(self, partial: Path) -> BinaryIO:
-        """The file, opened, and the folders above it, whose names outlast a power cut as its content does."""
+    def _begun(self, partial: Path) -> tuple[BinaryIO, list[Path]]:
+        """The file, opened; and the folders that were made for it, from the innermost."""
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
                 # Another process may find the folder empty and tidy it away: nothing slow stands between the two.
                 made = [each for each in (partial.parent, *partial.parent.parents) if not each.is_dir()]
                 partial.parent.mkdir(parents=True, exist_ok=True)
-                file = partial.open("xb")
-                for folder in made:
-                    sync(folder.parent)
-                return file
-        return partial.open("xb")
+                return partial.open("xb"), made
+        return partial.open("xb"), []
 
     @contextmanager
     def _told(self, name: str) -> Iterator[None]:
