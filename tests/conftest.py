@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
 
 from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
@@ -20,6 +21,10 @@ from trainer.labels import LabelSet, label_set
 
 FILMS_PER_PATIENT = 2
 BANDS = 15
+
+# A property says what holds, not how fast; and what one run found must not decide another.
+settings.register_profile("untimed", deadline=None, database=None)
+settings.load_profile("untimed")
 
 pytest_plugins = ["tests.browser", "tests.s3"]
 
