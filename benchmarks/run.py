@@ -22,6 +22,7 @@ from benchmarks import (
     startup,
     step,
     store_reading,
+    store_training,
     telemetry,
     whole_job,
 )
@@ -36,6 +37,7 @@ BENCHMARKS = {
         ranks,
         reader,
         store_reading,
+        store_training,
         peers,
         prepare,
         dicom,

@@ -1,4 +1,4 @@
-"""Films from an S3 server into batches, against what the server gives obstore alone; a full cache; the first batch."""
+"""Films from an S3 server into batches, against obstore alone, and with SHA-256; a full cache; the first batch."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from benchmarks.result import Finding, ratio
 from benchmarks.sides import Side, first_cores, program
 from tests.s3 import S3Server, new_server
 
-MINUTES = 3.0
+MINUTES = 4.0
 
 
 class Scale(NamedTuple):
@@ -65,13 +65,16 @@ def _findings(scale: Scale, where: str, s3: S3Server, cores: Sequence[int], cach
         "cache": str(cache),
     }
     with Side("store-reading", [program("store_reading", given)]) as side:
-        speeds = in_turn({way: _speed(side, way, "bytes") for way in ("obstore_alone", "cold")}, scale.repetitions)
+        cold = ("obstore_alone", "obstore_hashed", "cold")
+        speeds = in_turn({way: _speed(side, way, "bytes") for way in cold}, scale.repetitions)
         films = in_turn({way: _speed(side, way, "films") for way in ("bare", "warm")}, scale.repetitions)
         first = in_turn({way: _seconds(side, way) for way in ("first_warm", "first_cold")}, scale.repetitions)
     what = f"{scale.films} raw films of {scale.image_size} px, {where}"
     in_mib = {way: [each / 2**20 for each in values] for way, values in speeds.items()}
     return [
         ratio(f"empty cache: {what}", in_mib, "cold", "obstore_alone", unit="MiB/s", target=0.9),
+        ratio(f"empty cache: {what}", in_mib, "cold", "obstore_hashed", unit="MiB/s", target=None),
+        ratio(f"the hash's part: {what}", in_mib, "obstore_hashed", "obstore_alone", unit="MiB/s", target=None),
         ratio(f"full cache: {what}", films, "warm", "bare", unit="films/s", target=0.5),
         *(
             Finding(f"first batch in mid-epoch, {way}: {what}", {name: first[name]}, "s", median(first[name]), "s")

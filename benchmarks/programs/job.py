@@ -31,7 +31,8 @@ class Turns:
         else:
             self._parent.tell(seconds=time.perf_counter() - self._began)
         if done < total:
-            self._parent.hear()
+            if self._parent.hear() is None:
+                sys.exit()
             self._began = time.perf_counter()
 
 

@@ -3,9 +3,10 @@
 Settings: cores, films, image_size, batch, store (what reaches the server), bucket (URL of the set), cache (a folder).
 """
 
+import hashlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,7 @@ from trainer.data.cache.tally import Tally
 from trainer.data.film_set import FilmSet
 from trainer.data.pipeline import training_batches
 from trainer.data.plan import EpochPlan
+from trainer.data.shard.manifest import ShardInfo
 from trainer.data.store.opening import open_store
 
 _RANGE_BYTES, _REQUESTS = 8 * 2**20, 8
@@ -38,18 +40,37 @@ class Reading:
 
     def obstore_alone(self) -> dict[str, float]:
         """All shards in ranges of 8 MiB, eight at a time; what comes is dropped."""
+        ranges = [(each.name, start) for each in self._manifest.shards for start in range(0, each.bytes, _RANGE_BYTES)]
+        store, size = self._bare_store(), {each.name: each.bytes for each in self._manifest.shards}
+
+        def get(part: tuple[str, int]) -> int:
+            name, start = part
+            return len(obstore.get_range(store, name, start=start, length=min(_RANGE_BYTES, size[name] - start)))
+
+        return self._by_threads(get, ranges)
+
+    def obstore_hashed(self) -> dict[str, float]:
+        """The same, and each shard's SHA-256, which takes its ranges in their order; eight shards at a time."""
+        store = self._bare_store()
+
+        def get(shard: ShardInfo) -> int:
+            found = hashlib.sha256()
+            for start in range(0, shard.bytes, _RANGE_BYTES):
+                length = min(_RANGE_BYTES, shard.bytes - start)
+                found.update(obstore.get_range(store, shard.name, start=start, length=length))
+            assert found.hexdigest() == shard.sha256
+            return shard.bytes
+
+        return self._by_threads(get, self._manifest.shards)
+
+    def _bare_store(self) -> S3Store:
         bucket, _, prefix = self._given["bucket"].removeprefix("s3://").partition("/")
-        store = S3Store(bucket, prefix=prefix, client_options={"allow_http": True}, virtual_hosted_style_request=False)
-        ranges = [
-            (each.name, start, min(_RANGE_BYTES, each.bytes - start))
-            for each in self._manifest.shards
-            for start in range(0, each.bytes, _RANGE_BYTES)
-        ]
+        return S3Store(bucket, prefix=prefix, client_options={"allow_http": True}, virtual_hosted_style_request=False)
+
+    def _by_threads(self, get: Callable[[Any], int], parts: Sequence[Any]) -> dict[str, float]:
         began = time.perf_counter()
         with ThreadPoolExecutor(_REQUESTS) as threads:
-            total = sum(
-                threads.map(lambda part: len(obstore.get_range(store, part[0], start=part[1], length=part[2])), ranges)
-            )
+            total = sum(threads.map(get, parts))
         return {"bytes": total, "seconds": time.perf_counter() - began}
 
     def cold(self) -> dict[str, float]:
@@ -135,6 +156,7 @@ def main() -> None:
         each.__name__: each
         for each in (
             reading.obstore_alone,
+            reading.obstore_hashed,
             reading.cold,
             reading.warm,
             reading.bare,
