@@ -18,6 +18,7 @@ from trainer.cli_cluster import add_cluster_verbs
 from trainer.cli_films import add_film_verbs
 from trainer.config import Config
 from trainer.console import Debug, File, LogFormat, Set, console, errors_in_one_line, say, start_logs
+from trainer.errors import DataError
 from trainer.topology import films_per_rank, from_environment, is_rank
 
 app = typer.Typer(
@@ -56,6 +57,17 @@ def evaluate(
         tree = settings.load(config, set_ or [])
         start_logs(log_format)
         _on_ranks(tree, ranks, lambda: _evaluate_here(tree, log_format))
+
+
+@app.command()
+def predict(
+    config: File = None, set_: Set = None, ranks: Ranks = 1, debug: Debug = False, log_format: LogFormat = "text"
+) -> None:
+    """Scores films without labels: a CSV of probabilities, and one of bad films; exit 3 if there is any."""
+    with errors_in_one_line(debug):
+        tree = settings.load(config, set_ or [])
+        start_logs(log_format)
+        _on_ranks(tree, ranks, lambda: _predict_here(tree, log_format))
 
 
 @app.command(name="config")
@@ -102,6 +114,19 @@ def _evaluate_here(tree: Config, log_format: Literal["text", "json"]) -> None:
     console.print(score_table(result.scores, result.classes))
     for name, value in result.facts().items():
         console.print(f"{name:<16} {value}", highlight=False, soft_wrap=True)
+
+
+def _predict_here(tree: Config, log_format: Literal["text", "json"]) -> None:
+    from trainer.predict import predict as run
+
+    topology = from_environment(os.environ)
+    with _bar("scoring", "films", log_format) as watch:
+        result = run(tree, topology, watch)
+    # The first rank alone fails: another that did would be the end of it before all is written.
+    if topology.is_first:
+        say(result.summary())
+        if result.bad:
+            raise typer.Exit(DataError.exit_code)
 
 
 @contextmanager

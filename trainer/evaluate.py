@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,7 @@ import numpy.typing as npt
 from trainer import runtime
 from trainer.checkpoint import history
 from trainer.checkpoint.manifest import Mark
-from trainer.checkpoint.reading import Loaded, best, last
-from trainer.checkpoint.snapshot import Snapshot, State
-from trainer.collectives import Collectives, same_everywhere, self_test
+from trainer.collectives import same_everywhere, self_test
 from trainer.config import Config, ModelConfig
 from trainer.data.film_set import FilmSet
 from trainer.data.store.opening import open_store
@@ -29,6 +27,7 @@ from trainer.scored_classes import ScoredClasses, scored_classes
 from trainer.scoring import Scorer, Watch, unwatched
 from trainer.telemetry.beat import Pulse
 from trainer.topology import Topology
+from trainer.trained import read_by_first
 
 CURVES = "curves.png"
 
@@ -67,7 +66,7 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
     ranks = runtime.start(config, topology, precision="float32")
     pulse = Pulse(os.environ)
     store = open_store(config.checkpoint.directory, config.store, "checkpoint.directory")
-    loaded = _read_by_first(config, store, ranks)
+    loaded = read_by_first(store, config.evaluate.checkpoint, ranks)
     state = loaded.snapshot.state
     films = open_films(config, config.evaluate.split, topology)
     self_test(ranks)
@@ -98,17 +97,6 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
         f"{store.where}/{CURVES}" if course else None,
         _training_speed(course),
     )
-
-
-def _read_by_first(config: Config, store: Store, ranks: Collectives) -> Loaded:
-    """The checkpoint; its arrays on rank 0 alone, because a run's folder may lie on that rank's node only."""
-    found: Loaded | None = None
-    facts = b""
-    if ranks.topology.is_first:
-        found = {"best": best, "last": last}[config.evaluate.checkpoint](store)
-        facts = json.dumps({"mark": asdict(found.mark), "state": asdict(found.snapshot.state)}).encode()
-    received = json.loads(ranks.broadcast_bytes(facts))
-    return found or Loaded(Mark(**received["mark"]), Snapshot({}, {}, State(**received["state"])))
 
 
 def _both(first: Watch, second: Watch) -> Watch:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.collectives import Collectives
 from trainer.config import DataConfig, ModelConfig
 from trainer.data.film_set import FilmSet
-from trainer.data.pipeline import Batch, scoring_batches
+from trainer.data.pipeline import scoring_batches
 from trainer.data.scaling import normalise, scale
 from trainer.model.layout import input_scaling
 
@@ -43,14 +43,18 @@ class Scorer:
         classes = self._model.output_shape[-1]
         own = []
         for batch in read:
-            own.append(self._probabilities(batch).numpy())
+            own.append(self.of_films(batch.images))
             watch(len(own), len(mine))
         rows = self._ranks.gather(np.concatenate(own) if own else np.empty((0, classes), dtype=np.float32))
         return in_order(rows, batches, self._batch_size, topology.world_size)[:total]
 
-    def _forward(self, batch: Batch) -> tf.Tensor:
-        images = normalise(scale(batch.images), *input_scaling(self._config))
-        return tf.cast(tf.sigmoid(self._model(images, training=False)), tf.float32)
+    def of_films(self, images: tf.Tensor | npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Probabilities [films, classes] of films as they are stored, uint8 [films, height, width, 1]."""
+        return np.asarray(self._probabilities(images))
+
+    def _forward(self, images: tf.Tensor) -> tf.Tensor:
+        scaled = normalise(scale(images), *input_scaling(self._config))
+        return tf.cast(tf.sigmoid(self._model(scaled, training=False)), tf.float32)
 
 
 def in_order(rows: npt.NDArray[Any], batches: int, batch_size: int, world_size: int) -> npt.NDArray[Any]:

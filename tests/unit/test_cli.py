@@ -44,7 +44,7 @@ def test_the_program_answers_without_tensorflow() -> None:
 def test_help_names_every_verb() -> None:
     answer = ask("--help")
     assert answer.code == 0
-    for verb in ("phantom", "prepare", "train", "evaluate", "audit", "config"):
+    for verb in ("phantom", "prepare", "train", "evaluate", "predict", "audit", "config"):
         assert verb in answer.out
 
 
@@ -57,7 +57,7 @@ def test_config_prints_the_merged_tree(tmp_path: Path) -> None:
     assert (answer.code, answer.errors) == (0, "")
 
 
-@pytest.mark.parametrize("verb", ["config", "train", "evaluate", "prepare"])
+@pytest.mark.parametrize("verb", ["config", "train", "evaluate", "predict", "prepare"])
 def test_a_typo_in_a_key_is_one_line_with_the_nearest_key(verb: str) -> None:
     assert ask(verb, "--set", "train.epoch=3") == Answer(
         2, "", "train.epoch: 3 is set, but there is no such key; did you mean train.epochs?\n"

@@ -3,6 +3,7 @@
 from trainer.config.data import CacheConfig, DataConfig, StoreConfig
 from trainer.config.job import ClusterConfig, CollectivesConfig, RestartsConfig, TelemetryConfig
 from trainer.config.model import LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig
+from trainer.config.predict import PredictConfig
 from trainer.config.prepare import ColumnsConfig, DicomConfig, PhantomConfig, PrepareConfig, UncertainPolicy
 from trainer.config.section import Section
 from trainer.config.train import AugmentConfig, CheckpointConfig, EarlyStoppingConfig, EvaluateConfig, TrainConfig
@@ -21,6 +22,7 @@ class Config(Section):
     loss: LossConfig = LossConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    predict: PredictConfig = PredictConfig()
     collectives: CollectivesConfig = CollectivesConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     restarts: RestartsConfig = RestartsConfig()
@@ -43,6 +45,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "PhantomConfig",
+    "PredictConfig",
     "PrepareConfig",
     "RestartsConfig",
     "ScheduleConfig",

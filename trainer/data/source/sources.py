@@ -3,7 +3,7 @@
 import hashlib
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -45,19 +45,27 @@ class Sources(NamedTuple):
 
 
 def open_sources(config: PrepareConfig, stores: StoreConfig) -> Sources:
-    """Tells folders from archives. Raises UsageError if there is no source, DataError if one is neither."""
-    if not config.source:
-        raise UsageError(KEY, config.source, "is empty", "name folders of films or .tar archives")
+    """The sources of ``prepare.source``; raises as ``sort_sources`` does."""
+    return sort_sources(config.source, stores, KEY)
+
+
+def sort_sources(source: Sequence[str], stores: StoreConfig, key: str) -> Sources:
+    """Tells folders from archives. Raises UsageError if there is no source, DataError if one is neither.
+
+    ``key`` is the setting that named them.
+    """
+    if not source:
+        raise UsageError(key, source, "is empty", "name folders of films or .tar archives")
     folders, archives = [], []
-    for where in config.source:
-        placed = locate(where, stores, KEY)
+    for where in source:
+        placed = locate(where, stores, key)
         size = placed.store.size(placed.name) if placed.name else None
         if size is None:
             folders.append(where)
         elif placed.name.endswith(ARCHIVE_SUFFIXES):
             archives.append(Archive(where, placed, size))
         else:
-            raise DataError(KEY, where, f"is a file, but no archive ({', '.join(ARCHIVE_SUFFIXES)})", "check the path")
+            raise DataError(key, where, f"is a file, but no archive ({', '.join(ARCHIVE_SUFFIXES)})", "check the path")
     return Sources(tuple(folders), tuple(archives))
 
 
@@ -144,7 +152,12 @@ def shuffled(films: Sequence[str], seed: int) -> list[int]:
 
 
 def stream_archive(archive: Archive, finder: FilmFinder) -> Iterator[tuple[int, bytes]]:
-    """Every film in the archive with its file's bytes, in the archive's order and one pass.
+    """Every film in the archive with its file's bytes; as ``stream_members``."""
+    return stream_members(archive, finder.find, KEY)
+
+
+def stream_members(archive: Archive, find: Callable[[str], int | None], key: str) -> Iterator[tuple[int, bytes]]:
+    """The files that ``find`` gives a number, each with its bytes, in the archive's order and one pass.
 
     Raises DataError if the archive is damaged or ends early.
     """
@@ -155,13 +168,13 @@ def stream_archive(archive: Archive, finder: FilmFinder) -> Iterator[tuple[int, 
             tarfile.open(fileobj=ObjectStream(content), mode="r|*", bufsize=_TAR_BUFFER) as tar,
         ):
             for member in tar:
-                film = finder.find(member.name) if member.isfile() else None
+                film = find(member.name) if member.isfile() else None
                 file = None if film is None else tar.extractfile(member)
                 if film is not None and file is not None:
                     yield film, file.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         reason = " ".join(str(error).split())
-        raise DataError(KEY, archive.where, f"is damaged ({reason})", "copy the archive anew") from error
+        raise DataError(key, archive.where, f"is damaged ({reason})", "copy the archive anew") from error
 
 
 def _last_parts(path: str, count: int) -> str:
