@@ -18,11 +18,11 @@ from trainer.data.store.opening import open_store
 from trainer.data.store.store import Store
 from trainer.films import open_films
 from trainer.metrics.bootstrap import Scores, bootstrap
+from trainer.metrics.calibration import Calibration, calibration
 from trainer.network import assign, network
 from trainer.report.curves import draw_curves
-from trainer.report.film_scores import FILE as FILMS
 from trainer.report.film_scores import FilmScores
-from trainer.report.table import scores_json
+from trainer.report.scores_folder import write_scores
 from trainer.scored_classes import ScoredClasses, scored_classes
 from trainer.scoring import Scorer, Watch, unwatched
 from trainer.telemetry.beat import Pulse
@@ -81,7 +81,7 @@ def evaluate(config: Config, topology: Topology, watch: Watch = unwatched) -> Ev
     pulse.enter("scoring")
     probabilities = scorer.scores(films, config.data, _both(watch, pulse.scored))
     of_films = _of_films(films, scored, probabilities)
-    scores = _score(config, films, of_films, scored)
+    scores = _score(config, of_films, scored)
     out = f"scores-{config.evaluate.split}{scored.part}"
     course: Sequence[history.Row] = ()
     if topology.is_first:
@@ -109,14 +109,15 @@ def _both(first: Watch, second: Watch) -> Watch:
 
 def _of_films(films: FilmSet, scored: ScoredClasses, probabilities: npt.NDArray[np.float32]) -> FilmScores:
     labels = scored.of_set(films.labels())
-    return FilmScores(tuple(films.ids()), scored.names, scored.of_network(probabilities), labels)
+    patients = tuple(films.patients())
+    return FilmScores(tuple(films.ids()), scored.names, scored.of_network(probabilities), labels, patients=patients)
 
 
-def _score(config: Config, films: FilmSet, of_films: FilmScores, scored: ScoredClasses) -> Scores:
+def _score(config: Config, of_films: FilmScores, scored: ScoredClasses) -> Scores:
     return bootstrap(
         of_films.scores,
         of_films.labels,
-        np.asarray(films.patients()),
+        np.asarray(of_films.patients),
         resamples=config.evaluate.resamples,
         confidence=config.evaluate.confidence,
         seed=config.evaluate.seed,
@@ -126,16 +127,26 @@ def _score(config: Config, films: FilmSet, of_films: FilmScores, scored: ScoredC
     )
 
 
+def _calibration(config: Config, of_films: FilmScores) -> tuple[Calibration | None, ...]:
+    return calibration(
+        of_films.scores,
+        of_films.labels,
+        np.asarray(of_films.patients),
+        bins=config.evaluate.calibration_bins,
+        resamples=config.evaluate.resamples,
+        confidence=config.evaluate.confidence,
+        seed=config.evaluate.seed,
+    )
+
+
 def _write(out: Store, config: Config, films: FilmSet, of_films: FilmScores, scores: Scores, mark: Mark) -> None:
     facts = {
         "split": config.evaluate.split,
         "set": films.digest,
         "labels": films.manifest.labels,
         "checkpoint": mark.folder,
-        **scores_json(scores, of_films.classes),
     }
-    out.write(FILMS, of_films.to_csv())
-    out.write("scores.json", f"{json.dumps(facts, indent=1)}\n".encode())
+    write_scores(out, of_films, scores, _calibration(config, of_films), facts)
 
 
 def _training_speed(course: Sequence[history.Row]) -> float | None:

@@ -21,6 +21,7 @@ class Evaluated(NamedTuple):
 
     scores: np.ndarray
     films: list[str]
+    patients: list[str]
     summary: dict
 
 
@@ -53,11 +54,17 @@ def test_films_are_listed_in_the_order_of_the_set(evaluated, small_sets: Path, r
     assert evaluated[ranks].films == FilmSet.open(FolderStore(small_sets / "validation", "data.validation")).ids()
 
 
+def test_patients_are_those_of_the_set_hashed_as_they_are_there(evaluated, small_sets: Path) -> None:
+    films = FilmSet.open(FolderStore(small_sets / "validation", "data.validation"))
+    assert evaluated[2].patients == films.patients()
+
+
 def _read(folder: Path) -> Evaluated:
     with (folder / "films.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     scores = [[float(value) for key, value in row.items() if key.startswith("score ")] for row in rows]
-    return Evaluated(np.array(scores), [row["film"] for row in rows], json.loads((folder / "scores.json").read_text()))
+    summary = json.loads((folder / "scores.json").read_text())
+    return Evaluated(np.array(scores), [row["film"] for row in rows], [row["patient"] for row in rows], summary)
 
 
 @pytest.fixture(scope="module")

@@ -84,3 +84,4 @@ class EvaluateConfig(Section):
     at_sensitivity: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.9, description="specificity likewise; and a threshold that reaches it on validation is applied to test"
     )
+    calibration_bins: Count = Field(10, description="of equally many films each, for the calibration error")

@@ -1,6 +1,5 @@
 """What is known of a finished run, collected from its directory in one place: for the report and the model card."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,29 +12,11 @@ from trainer.checkpoint.snapshot import State
 from trainer.config import Config
 from trainer.data.shard.manifest import SPLITS, Manifest, Split, parse_manifest, read_content, sha256_of
 from trainer.data.store.opening import open_store
-from trainer.data.store.store import NotThere, Store
+from trainer.data.store.store import Store
 from trainer.errors import DataError, UsageError
-from trainer.metrics.bootstrap import Scores
-from trainer.report.film_scores import FILE as FILMS
-from trainer.report.film_scores import FilmScores, parse_film_scores
-from trainer.report.table import scores_from_json
+from trainer.report.scores_folder import SplitScores, read_facts, read_scores
 
 KEY = "checkpoint.directory"
-SCORES = "scores.json"
-
-
-@dataclass(frozen=True)
-class SplitScores:
-    """What ``cxr-train evaluate`` wrote of a split."""
-
-    split: Split
-    digest: str
-    """SHA-256 of the set's manifest."""
-    scores: Scores
-    """Classes in the run's order."""
-    films: FilmScores
-    written: Mapping[str, Any]
-    """``scores.json`` as it is, with what else ``evaluate`` wrote there."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +81,12 @@ def collect(config: Config, need: Sequence[Split] = ()) -> RunFacts:
     are damaged; StoreDown.
     """
     store = open_store(config.checkpoint.directory, config.store, KEY)
-    state = _finished(store)
+    state = finished(store)
     run = state.run
-    marks = {split: each for split in SPLITS if (each := _read_json(store, split))}
+    marks = {split: each for split in SPLITS if (each := read_facts(store, f"scores-{split}"))}
     _refuse_unscored(store, marks, need)
     checkpoint = _checkpoint(store, marks)
-    scores = {split: _split_scores(store, split, each, run["classes"]) for split, each in marks.items()}
+    scores = {split: read_scores(store, f"scores-{split}", each, run["classes"]) for split, each in marks.items()}
     return RunFacts(
         where=store.where,
         checkpoint=checkpoint,
@@ -125,7 +106,8 @@ def collect(config: Config, need: Sequence[Split] = ()) -> RunFacts:
     )
 
 
-def _finished(store: Store) -> State:
+def finished(store: Store) -> State:
+    """Where a run stands that was trained to its end; raises DataError for one that was not, or is none."""
     found = newest_state(store)
     if found is None:
         raise DataError(store.key, store.where, "has no good checkpoint", "train first, or correct the path")
@@ -135,20 +117,6 @@ def _finished(store: Store) -> State:
         rule = f"is not finished: {state.epoch} of {wanted} epochs are trained"
         raise DataError(store.key, store.where, rule, "train it to its end with 'cxr-train train'")
     return state
-
-
-def _read_json(store: Store, split: Split) -> Mapping[str, Any] | None:
-    """The scores of a split as they were written; None if it was not scored."""
-    name = f"scores-{split}/{SCORES}"
-    try:
-        found = json.loads(store.read(name))
-    except NotThere:
-        return None
-    except ValueError as error:
-        raise _damaged(store, name, error) from error
-    if not isinstance(found, dict):
-        raise _damaged(store, name, TypeError("not a mapping"))
-    return found
 
 
 def _refuse_unscored(store: Store, scored: Mapping[Split, object], need: Sequence[Split]) -> None:
@@ -171,19 +139,6 @@ def _checkpoint(store: Store, scored: Mapping[Split, Mapping[str, Any]]) -> Chec
         raise DataError(store.key, store.where, f"holds scores of {first}, and no checkpoint of that name", cure)
     found = read_checkpoint(store, mark)
     return Checkpoint(mark, found.epoch, found.batch)
-
-
-def _split_scores(store: Store, split: Split, found: Mapping[str, Any], classes: Sequence[str]) -> SplitScores:
-    name = f"scores-{split}/{FILMS}"
-    try:
-        scores, digest = scores_from_json(found, classes), str(found["set"])
-        films = parse_film_scores(store.read(name), f"{store.where}/{name}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(store, f"scores-{split}/{SCORES}", error) from error
-    if films.classes != tuple(classes) or len(films.films) != scores.films:
-        rule = f"has other films or classes than {SCORES} beside it"
-        raise DataError("scores", f"{store.where}/{name}", rule, "run 'cxr-train evaluate' again")
-    return SplitScores(split, digest, scores, films, found)
 
 
 def _sets(config: Config, run: Mapping[str, Any], scores: Mapping[Split, SplitScores]) -> dict[Split, SetFacts]:
@@ -212,8 +167,3 @@ def _set(config: Config, split: Split, where: str, digest: str) -> SetFacts | No
     if digest and sha256_of(content) != digest:
         return SetFacts(split, where, digest, None, f"{key}: {where!r} is another set than the run's")
     return SetFacts(split, where, sha256_of(content), found)
-
-
-def _damaged(store: Store, name: str, error: Exception) -> DataError:
-    rule = f"is damaged ({' '.join(str(error).split())})"
-    return DataError("scores", f"{store.where}/{name}", rule, "run 'cxr-train evaluate' again")

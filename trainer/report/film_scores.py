@@ -13,7 +13,7 @@ from trainer.errors import DataError
 
 FILE = "films.csv"
 
-_FILM, _SCORE, _LABEL = "film", "score ", "label "
+_FILM, _PATIENT, _SCORE, _LABEL = "film", "patient", "score ", "label "
 _CURE = "run 'cxr-train evaluate' again"
 
 
@@ -29,16 +29,19 @@ class FilmScores:
     """[films, classes]: 1, 0, or NaN: unknown."""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The other columns by name, a text a film, blank where it is not known: what there is depends on the set."""
+    patients: tuple[str, ...] = field(kw_only=True)
+    """Whose each film is: the keyed hash that the set holds, never an identifier."""
 
     def to_csv(self) -> bytes:
-        """A row a film; scores with seven digits, unknown labels blank."""
+        """A row a film; scores with as many digits as float32 has, so that they come back; unknown labels blank."""
         stream = io.StringIO(newline="")
         rows = csv.writer(stream)
-        rows.writerow([_FILM, *self.others, *(f"{kind}{each}" for kind in (_SCORE, _LABEL) for each in self.classes)])
-        columns = (self.films, self.scores.tolist(), self.labels.tolist(), *self.others.values())
-        for film, scores, labels, *others in zip(*columns, strict=True):
+        of_classes = (f"{kind}{each}" for kind in (_SCORE, _LABEL) for each in self.classes)
+        rows.writerow([_FILM, _PATIENT, *self.others, *of_classes])
+        columns = (self.films, self.patients, self.scores.tolist(), self.labels.tolist(), *self.others.values())
+        for film, patient, scores, labels, *others in zip(*columns, strict=True):
             known = ("" if math.isnan(each) else f"{each:g}" for each in labels)
-            rows.writerow([film, *others, *(f"{each:.7g}" for each in scores), *known])
+            rows.writerow([film, patient, *others, *(f"{each:.9g}" for each in scores), *known])
         return stream.getvalue().encode()
 
 
@@ -56,11 +59,16 @@ def parse_film_scores(content: bytes, name: str) -> FilmScores:
             classes=classes,
             scores=_numbers([columns[f"{_SCORE}{each}"] for each in classes]),
             labels=_numbers([columns[f"{_LABEL}{each}"] for each in classes]),
-            others={each: column for each, column in columns.items() if not each.startswith((_FILM, _SCORE, _LABEL))},
+            others={each: column for each, column in columns.items() if _is_other(each)},
+            patients=columns[_PATIENT],
         )
     except (ValueError, KeyError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise DataError("scores", name, f"is not what 'cxr-train evaluate' writes ({reason})", _CURE) from error
+
+
+def _is_other(column: str) -> bool:
+    return column not in (_FILM, _PATIENT) and not column.startswith((_SCORE, _LABEL))
 
 
 def _numbers(columns: list[tuple[str, ...]]) -> npt.NDArray[np.float32]:

@@ -43,8 +43,8 @@ def scores_json(scores: Scores, classes: Sequence[str]) -> dict[str, Any]:
     named["classes"] = dict(zip(classes, named["classes"], strict=True))
     named["mean_over"] = [classes[each] for each in scores.mean_over]
     named["left_out"] = [classes[each] for each in scores.left_out]
-    plain: dict[str, Any] = _plain(named)
-    return plain
+    found: dict[str, Any] = plain(named)
+    return found
 
 
 def scores_from_json(found: Mapping[str, Any], classes: Sequence[str]) -> Scores:
@@ -60,6 +60,15 @@ def scores_from_json(found: Mapping[str, Any], classes: Sequence[str]) -> Scores
         left_out=tuple(columns[name] for name in found["left_out"]),
         **{name: kind(found[name]) for name, kind in _NUMBERS.items()},
     )
+
+
+def plain(value: Any) -> Any:
+    """Nested values for JSON: tuples as lists, a number that is not finite (not defined) as None."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 _NUMBERS: Mapping[str, Callable[[Any], Any]] = {
@@ -111,11 +120,3 @@ def _interval(estimate: Estimate) -> str:
 def _caption(scores: Scores) -> str:
     films = f"{scores.films} films of {scores.patients} patients"
     return f"{films}; intervals from {scores.resamples} resamples of patients" if scores.resamples else films
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

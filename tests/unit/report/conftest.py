@@ -1,6 +1,5 @@
 """A finished run of two epochs that was scored on validation and test, written as ``train`` and ``evaluate`` do."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from trainer.data.store.opening import open_store
 from trainer.data.store.store import Store
 from trainer.labels import label_set
 from trainer.metrics.bootstrap import bootstrap
+from trainer.metrics.calibration import calibration
 from trainer.report.facts import KEY
 from trainer.report.film_scores import FilmScores
-from trainer.report.table import scores_json
+from trainer.report.scores_folder import write_scores
 
 STEPS = 10
 
@@ -59,14 +59,15 @@ class FinishedRun:
         drawn = np.random.default_rng(seed).random(labels.shape)
         scores = (0.6 * drawn + 0.4 * np.nan_to_num(labels, nan=0.5)).astype(np.float32)
         mean_over = [films.manifest.classes.index(each) for each in findings]
-        patients = np.asarray(films.patients())
-        fixed = {"mean_over": mean_over, "at_specificity": 0.9, "at_sensitivity": 0.9}
-        found = bootstrap(scores, labels, patients, resamples=20, confidence=0.95, seed=0, **fixed)
-        facts = {"split": split, "set": films.digest, "checkpoint": checkpoint}
-        text = json.dumps({**facts, **scores_json(found, films.manifest.classes)})
-        of_films = FilmScores(tuple(films.ids()), films.manifest.classes, scores, labels)
-        self.store.write(f"scores-{split}/scores.json", text.encode())
-        self.store.write(f"scores-{split}/films.csv", of_films.to_csv())
+        of_films = FilmScores(
+            tuple(films.ids()), films.manifest.classes, scores, labels, patients=tuple(films.patients())
+        )
+        drawn_as: Any = {"resamples": 20, "confidence": 0.95, "seed": 0}
+        given = scores, labels, np.asarray(of_films.patients)
+        found = bootstrap(*given, **drawn_as, mean_over=mean_over, at_specificity=0.9, at_sensitivity=0.9)
+        facts = {"split": split, "set": films.digest, "labels": "nih15", "checkpoint": checkpoint}
+        folder = self.store.under(f"scores-{split}")
+        write_scores(folder, of_films, found, calibration(*given, **drawn_as, bins=5), facts)
 
 
 @pytest.fixture
