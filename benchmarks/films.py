@@ -16,6 +16,7 @@ from trainer.data.prepare.tasks import films_per_shard
 from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import MANIFEST_NAME, Made, ShardInfo
 from trainer.data.shard.patients import hasher_from_environment
+from trainer.data.shard.people import count_people
 from trainer.data.shard.shards import ShardWriter, frame_film, shard_name
 from trainer.data.source.phantom import draw
 from trainer.data.source.record import Record
@@ -47,7 +48,8 @@ def film_set(films: int, side: int, encoding: Encoding = "raw") -> Path:
     records = [_record(number) for number in range(films)]
     shards = tuple(_write_shards(store, records, config))
     made = Made(program="benchmark", catalog="nih", seed=0, films_bad=0, films_missing=0)
-    write_set(store, Contents("training", shards, records, made), config, NIH15, hasher_from_environment())
+    contents = Contents("training", shards, records, count_people(each.demographics for each in records), made)
+    write_set(store, contents, config, NIH15, hasher_from_environment())
     return directory
 
 

@@ -15,8 +15,10 @@ from hypothesis import settings
 from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
 from trainer.data.shard.patients import PatientHasher, write_patients
+from trainer.data.shard.people import count_people
 from trainer.data.shard.shards import ShardWriter, frame_film, shard_name
 from trainer.data.store.folder import FolderStore
+from trainer.demographics import UNTOLD, Demographics
 from trainer.labels import LabelSet, label_set
 
 FILMS_PER_PATIENT = 2
@@ -85,11 +87,20 @@ def write_set(
         for film in range(start, min(films, start + films_per_shard)):
             image = _image(bands[film], side, seed=(seed, film))
             found = tuple(drawn[film].astype(float).tolist())
-            stored = StoredFilm(f"{film:08d}.png", patients[film], found, image.tobytes(), "raw", side, side)
+            stored = StoredFilm(
+                f"{film:08d}.png", patients[film], found, image.tobytes(), "raw", side, side, demographics_of(film)
+            )
             writer.append(frame_film(stored))
         shards.append(writer.close())
     write_manifest(store, _manifest(store, split, chosen, drawn, side, shards, patients, hasher))
     return directory
+
+
+def demographics_of(film: int) -> Demographics:
+    """Of the film of that number in a set: each 10th is all unknown."""
+    if film % 10 == 9:
+        return UNTOLD
+    return Demographics(("F", "M")[film // FILMS_PER_PATIENT % 2], film * 7 % 91, ("PA", "AP", "lateral")[film % 3])
 
 
 def _image(found: Found, side: int, seed: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -123,6 +134,7 @@ def _manifest(
             name: ClassCounts(positive=count, negative=films - count, unknown=0, prevalence=count / films)
             for name, count in positive.items()
         },
+        people=count_people(map(demographics_of, range(films))),
         shards=tuple(shards),
         patients_file=write_patients(store, patients, hasher.fingerprint),
         made=Made(program="test", catalog="nih", seed=0, films_bad=0, films_missing=0),

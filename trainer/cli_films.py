@@ -62,12 +62,12 @@ def inspect(
     from trainer.data.inspection.verifying import verify as run
     from trainer.data.store.opening import open_store
     from trainer.durable import write_durably
-    from trainer.report.sets import classes_table, facts_table
+    from trainer.report.sets import classes_table, facts_table, people_table
     from trainer.telemetry.logs import Progress
 
     with errors_in_one_line(debug):
         sets = find_sets(open_store(where, settings.load(config, set_ or []).store, "inspect"))
-        for table in (facts_table(sets), classes_table(sets)):
+        for table in (facts_table(sets), classes_table(sets), people_table(sets)):
             Console().print(table)
         if sheet:
             write_durably(sheet, contact_sheet(sets, seed))

@@ -157,7 +157,7 @@ def written(run: Path, state: State) -> str:
 def newer_manifest(small_sets: Path, folder: Path) -> Path:
     copy = Path(shutil.copytree(small_sets / "training", folder / "newer"))
     manifest = json.loads((copy / "manifest.json").read_bytes())
-    (copy / "manifest.json").write_text(json.dumps(manifest | {"format_version": 3, "new": True}))
+    (copy / "manifest.json").write_text(json.dumps(manifest | {"format_version": 4, "new": True}))
     return copy
 
 

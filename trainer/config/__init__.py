@@ -4,7 +4,15 @@ from trainer.config.data import CacheConfig, DataConfig, StoreConfig
 from trainer.config.job import ClusterConfig, CollectivesConfig, RestartsConfig, TelemetryConfig
 from trainer.config.model import LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig
 from trainer.config.predict import PredictConfig
-from trainer.config.prepare import ColumnsConfig, DicomConfig, PhantomConfig, PrepareConfig, UncertainPolicy
+from trainer.config.prepare import (
+    TRAITS,
+    ColumnsConfig,
+    DicomConfig,
+    PhantomConfig,
+    PrepareConfig,
+    Trait,
+    UncertainPolicy,
+)
 from trainer.config.section import Section
 from trainer.config.train import AugmentConfig, CheckpointConfig, EarlyStoppingConfig, EvaluateConfig, TrainConfig
 
@@ -30,6 +38,7 @@ class Config(Section):
 
 
 __all__ = [
+    "TRAITS",
     "AugmentConfig",
     "CacheConfig",
     "CheckpointConfig",
@@ -53,5 +62,6 @@ __all__ = [
     "StoreConfig",
     "TelemetryConfig",
     "TrainConfig",
+    "Trait",
     "UncertainPolicy",
 ]

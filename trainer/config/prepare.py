@@ -1,6 +1,6 @@
 """Settings of films that are made ready: sources, tables, DICOM rules; and of drawn ones."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -8,6 +8,9 @@ from trainer.config.section import Count, Fraction, Section
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 UncertainPolicy = Literal["zeros", "ones", "ignore"]
+Trait = Literal["sex", "age", "view"]
+TRAITS: tuple[Trait, ...] = get_args(Trait)
+Traits = Annotated[tuple[Trait, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
 class ColumnsConfig(Section):
@@ -17,6 +20,9 @@ class ColumnsConfig(Section):
     patient: str = Field("patient", description="column with the patient's identifier")
     findings: str = Field("findings", description="column with the classes, separated by |; empty: one column a class")
     split: str = Field("", description="column with training, validation or test; empty: prepare.split decides")
+    sex: str = Field("", description="column with F, M or O; empty: unknown, or as a DICOM header says")
+    age: str = Field("", description="column with the age in years, or as 058Y, 007M; empty: as for sex")
+    view: str = Field("", description="column with PA, AP or lateral; empty: as for sex")
 
 
 class DicomConfig(Section):
@@ -41,6 +47,9 @@ class PrepareConfig(Section):
     table: str = Field("", description="CSV of labels (.csv or .csv.gz); path or s3://...")
     columns: ColumnsConfig = ColumnsConfig()
     dicom: DicomConfig = DicomConfig()
+    demographics: Traits = Field(
+        TRAITS, description="kept of each film, from the table, else its DICOM header; above 89 years as 90; []: none"
+    )
     uncertain: UncertainPolicy = Field("ignore", description="an uncertain label becomes zeros, ones, or is ignored")
     split: Literal["official", "patient"] = Field("official", description="NIH's lists, or by patient with the seed")
     train_list: str = Field("", description="official split: file that names the training and validation films")

@@ -23,6 +23,7 @@ from trainer.data.plan import Slots
 from trainer.data.shard.index import ShardIndex
 from trainer.data.shard.manifest import Manifest, parse_manifest, read_content, sha256_of
 from trainer.data.store.store import Store
+from trainer.demographics import Demographics
 
 
 class Arrays(NamedTuple):
@@ -118,6 +119,10 @@ class FilmSet:
     def patients(self) -> list[str]:
         """Every film's hashed patient, in the set's order."""
         return [each for index in self._indexes() for each in index.patients()]
+
+    def demographics(self) -> list[Demographics]:
+        """Every film's demographics, in the set's order."""
+        return [each for index in self._indexes() for each in index.demographics()]
 
     def _indexes(self) -> Iterator[ShardIndex]:
         return map(self._shards.index, range(len(self.manifest.shards)))

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.table import Table
 
+from trainer.config import TRAITS
 from trainer.data.inspection.sets import PreparedSet
+from trainer.data.shard.people import UNKNOWN
+from trainer.demographics import GROUPS
 
 _MEBIBYTE = 2**20
 
@@ -23,6 +26,32 @@ def classes_table(sets: Sequence[PreparedSet]) -> Table:
     for name in sets[0].manifest.classes:
         table.add_row(name, *(_cell(each, name) for each in sets))
     return table
+
+
+def people_table(sets: Sequence[PreparedSet]) -> Table:
+    """Films by sex, age band (years) and view, and their part of all; groups that no set has are left out."""
+    table = _with_columns("group", sets)
+    for trait in TRAITS:
+        for name in (*GROUPS[trait], UNKNOWN):
+            _add_group(table, sets, f"{trait} {name}", [_films(each, trait, name) for each in sets])
+        _add_group(table, sets, f"{trait} told, but senseless", [_films(each, "unread", trait) for each in sets])
+        table.add_section()
+    return table
+
+
+def _add_group(table: Table, sets: Sequence[PreparedSet], name: str, counts: Sequence[int]) -> None:
+    if any(counts):
+        parts = (f" ({count / each.manifest.films:.1%})" for count, each in zip(counts, sets, strict=True))
+        table.add_row(name, *(f"{count:,}{part}" for count, part in zip(counts, parts, strict=True)))
+
+
+def _films(each: PreparedSet, trait: str, name: str) -> int:
+    """Of a group; a set that does not count them knows of none."""
+    people = each.manifest.people
+    if people is None:
+        return each.manifest.films if name == UNKNOWN else 0
+    counts: Mapping[str, int] = getattr(people, trait)
+    return counts[name]
 
 
 _FACTS: Mapping[str, Callable[[PreparedSet], str]] = {

@@ -10,6 +10,7 @@ import pytest
 from trainer.config import ColumnsConfig, PrepareConfig, StoreConfig
 from trainer.data.source.catalog import read_catalog
 from trainer.data.source.record import Record
+from trainer.demographics import Demographics
 from trainer.errors import DataError, UsageError
 from trainer.labels import CHEXPERT14, NIH14, NIH15
 
@@ -118,7 +119,9 @@ def chexpert_text(*rows: tuple[str, str]) -> str:
 def test_a_chexpert_mark_becomes_a_label(tmp_path: Path, mark: str, policy: str, label: float) -> None:
     path = "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg"
     config = table(tmp_path, chexpert_text((path, mark)), catalog="chexpert", uncertain=policy)
-    assert read_catalog(config, CHEXPERT14, StoreConfig()) == [Record(path, "patient00001", (label,) * 14)]
+    assert read_catalog(config, CHEXPERT14, StoreConfig()) == [
+        Record(path, "patient00001", (label,) * 14, demographics=Demographics("F"))
+    ]
 
 
 def test_an_uncertain_mark_that_is_ignored_is_unknown(tmp_path: Path) -> None:

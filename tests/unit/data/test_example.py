@@ -13,6 +13,7 @@ from trainer.data.shard.example import StoredFilm, encode_example
 from trainer.data.shard.shards import ShardWriter, frame_film
 from trainer.data.shard.tfrecord import frame
 from trainer.data.store.folder import FolderStore
+from trainer.demographics import Demographics, stored_demographics
 
 FEATURES = {
     "id": tf.io.FixedLenFeature([], tf.string),
@@ -32,6 +33,13 @@ films = st.builds(
     encoding=st.sampled_from(["raw", "jpeg", "png"]),
     height=st.integers(1, 5000),
     width=st.integers(1, 5000),
+    demographics=st.builds(
+        Demographics,
+        sex=st.sampled_from(["", "F", "M", "O"]),
+        age=st.none() | st.integers(0, 90),
+        view=st.sampled_from(["", "PA", "AP", "lateral"]),
+        unread=st.just(()),
+    ),
 )
 
 
@@ -46,6 +54,20 @@ def test_tensorflow_reads_every_field(film: StoredFilm) -> None:
     assert parsed["image/format"].numpy().decode() == film.encoding
     assert (parsed["image/height"].numpy(), parsed["image/width"].numpy()) == (film.height, film.width)
     np.testing.assert_array_equal(parsed["label"].numpy(), np.array(film.labels, np.float32))
+
+
+@settings(max_examples=30, deadline=None)
+@given(film=films)
+def test_tensorflow_reads_the_demographics_that_are_known_and_finds_no_others(film: StoredFilm) -> None:
+    features = {
+        "age": tf.io.FixedLenFeature([], tf.int64, -1),
+        "sex": tf.io.FixedLenFeature([], tf.string, ""),
+        "view": tf.io.FixedLenFeature([], tf.string, ""),
+    }
+    parsed = tf.io.parse_single_example(encode_example(film).data, features)
+    age = int(parsed["age"].numpy())
+    sex, view = (parsed[name].numpy().decode() for name in ("sex", "view"))
+    assert stored_demographics(sex, age, view) == film.demographics
 
 
 @settings(max_examples=30, deadline=None)

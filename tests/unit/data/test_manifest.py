@@ -52,12 +52,23 @@ def test_no_manifest_names_the_setting_and_the_verb(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "cure"), [(1, "run 'cxr-train prepare' into a new place"), (3, "update cxr-train")]
+    ("version", "cure"), [(1, "run 'cxr-train prepare' into a new place"), (4, "update cxr-train")]
 )
 def test_another_format_is_refused_before_anything_else_is_read(tmp_path: Path, version: int, cure: str) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"format_version": version, "news": True}))
-    with pytest.raises(DataError, match=rf"data.test: .* has format version {version}, this program reads 2; {cure}"):
+    with pytest.raises(
+        DataError, match=rf"data.test: .* has format version {version}, this program reads 2 and 3; {cure}"
+    ):
         read_manifest(folder(tmp_path))
+
+
+def test_a_set_of_format_version_2_is_read_and_counts_no_groups(tmp_path: Path) -> None:
+    make_set(tmp_path, ["1"])
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    del content["people"]
+    (tmp_path / "manifest.json").write_text(json.dumps(content | {"format_version": 2}))
+    read = read_manifest(folder(tmp_path))
+    assert (read.format_version, read.films, read.people) == (2, 1, None)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": 2}', "\x00"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.lib.recfunctions import repack_fields
 
 from trainer.data.film.images import Encoding, Pixels, encode
 from trainer.data.shard.example import StoredFilm
@@ -17,6 +18,7 @@ from trainer.data.shard.shards import ShardWriter, frame_film
 from trainer.data.shard.tfrecord import frame, is_sound
 from trainer.data.store.folder import FolderStore
 from trainer.data.store.store import Range
+from trainer.demographics import UNTOLD, Demographics
 from trainer.errors import DataError
 
 NAME = "shard-00000.tfrecord"
@@ -97,6 +99,23 @@ def test_any_name_comes_back_from_the_index(names: list[str]) -> None:
     content = encode_index(rows)
     assert ShardIndex(content).ids() == names
     assert np.array_equal(ShardIndex(content)._rows, np.load(io.BytesIO(content), allow_pickle=False))
+
+
+def test_demographics_come_back_from_the_index() -> None:
+    people = [Demographics("F", 0, "lateral"), Demographics("", None, "PA"), Demographics("O", 90, ""), UNTOLD]
+    index = ShardIndex(encode_index([ROW._replace(demographics=each) for each in people]))
+    assert index.demographics() == people
+    assert index.demographics([2, 0]) == [people[2], people[0]]
+
+
+def test_an_index_of_format_version_2_is_read_and_knows_no_demographics() -> None:
+    rows = np.load(io.BytesIO(encode_index([ROW, ROW._replace(demographics=Demographics("F", 40, "AP"))])))
+    older = io.BytesIO()
+    np.save(older, repack_fields(rows[[name for name in rows.dtype.names if name not in ("sex", "age", "view")]]))
+    index = ShardIndex(older.getvalue())
+    assert index.ids() == ["a.png", "a.png"]
+    assert index.demographics() == [UNTOLD, UNTOLD]
+    assert index.demographics([1]) == [UNTOLD]
 
 
 @pytest.mark.parametrize("end", [0, 6, 8, -1, -57])

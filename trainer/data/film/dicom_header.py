@@ -4,7 +4,7 @@ import io
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,8 +100,8 @@ class Header:
         return [value] if isinstance(value, str | bytes) or not hasattr(value, "__iter__") else list(value)
 
 
-def read_header(data: bytes, name: str) -> Header:
-    """The elements of the file that are needed, with its pixels still encoded.
+def read_header(data: bytes, name: str, elements: Sequence[str] = ELEMENTS) -> Header:
+    """The elements of the file that are needed, its pixels still encoded; no other is looked at.
 
     Raises DataError if it is damaged or deflated, UsageError if pydicom is missing.
     """
@@ -122,7 +122,7 @@ def read_header(data: bytes, name: str) -> Header:
         raise bad_film(name, "cannot be decoded: the whole file is deflated (transfer syntax Deflated)")
     with _quiet(name, "has a damaged DICOM header"):
         source.seek(0)
-        return Header(dcmread(source, specific_tags=list(ELEMENTS)), name, transfer_syntax)
+        return Header(dcmread(source, specific_tags=list(elements)), name, transfer_syntax)
 
 
 @contextmanager

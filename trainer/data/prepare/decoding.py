@@ -6,8 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import NamedTuple
 
-from trainer.config import DicomConfig, StoreConfig
+from trainer.config import DicomConfig, StoreConfig, Trait
 from trainer.data.film.dicom import is_dicom, read_dicom
+from trainer.data.film.dicom_person import read_demographics
 from trainer.data.film.dicom_rules import Unwanted
 from trainer.data.film.images import Encoding, Pixels, decode, encode, resize
 from trainer.data.prepare.tasks import ShardKey
@@ -17,6 +18,7 @@ from trainer.data.shard.shards import Framed, frame_film
 from trainer.data.source.sources import KEY, Place
 from trainer.data.store.opening import open_store
 from trainer.data.store.store import Store
+from trainer.demographics import UNTOLD, Demographics
 from trainer.errors import DataError
 
 # Of a process: enough that it need not wait for a store, few enough for the memory of as many large films.
@@ -24,13 +26,14 @@ _READERS = 4
 
 
 class Storage(NamedTuple):
-    """How films are to be stored; a film with a side below ``minimum_side`` pixels is bad."""
+    """How films are to be stored, with which traits; a film with a side below ``minimum_side`` pixels is bad."""
 
     side: int
     encoding: Encoding
     jpeg_quality: int
     minimum_side: int
     dicom: DicomConfig
+    traits: tuple[Trait, ...]
 
 
 class Work(NamedTuple):
@@ -49,6 +52,7 @@ class FilmTask(NamedTuple):
     patient: str
     labels: tuple[float, ...]
     content: Place | bytes
+    demographics: Demographics = UNTOLD
 
 
 class DecodedFilm(NamedTuple):
@@ -59,6 +63,7 @@ class DecodedFilm(NamedTuple):
     framed: Framed | None
     fault: str = ""
     rule: str = ""
+    demographics: Demographics = UNTOLD
 
 
 class ShardEnd(NamedTuple):
@@ -92,21 +97,30 @@ def _decode_film(task: FilmTask, content: bytes, work: Work) -> DecodedFilm:
     storage = work.storage
     try:
         image = _pixels(content, task.film, storage)
+        person = task.demographics if isinstance(image, Unwanted) else _demographics(content, task, storage)
     except DataError as error:
         return DecodedFilm(task.key, task.film, None, fault=error.rule)
     if isinstance(image, Unwanted):
         return DecodedFilm(task.key, task.film, None, rule=image.value)
     stored = encode(resize(image, storage.side), storage.encoding, storage.jpeg_quality)
-    film = StoredFilm(
-        task.film, task.patient, task.labels, stored, storage.encoding, height=storage.side, width=storage.side
-    )
-    return DecodedFilm(task.key, task.film, frame_film(film))
+    side = storage.side
+    film = StoredFilm(task.film, task.patient, task.labels, stored, storage.encoding, side, side, person)
+    return DecodedFilm(task.key, task.film, frame_film(film), demographics=person)
 
 
 def _pixels(content: bytes, film: str, storage: Storage) -> Pixels | Unwanted:
     if is_dicom(content):
         return read_dicom(content, name=film, rules=storage.dicom)
     return decode(content, name=film, minimum_side=storage.minimum_side)
+
+
+def _demographics(content: bytes, task: FilmTask, storage: Storage) -> Demographics:
+    """What the catalog tells, else the header of a DICOM file."""
+    told = task.demographics
+    untold = [trait for trait in storage.traits if not told.group(trait)]
+    if not untold or not is_dicom(content):
+        return told
+    return told.else_from(read_demographics(content, name=task.film, traits=untold))
 
 
 def _read_ahead(tasks: Sequence[FilmTask], work: Work) -> Iterator[bytes]:

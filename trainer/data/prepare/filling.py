@@ -3,9 +3,11 @@
 from trainer.data.prepare.decoding import ArchiveEnd, DecodedFilm, Done, ShardEnd
 from trainer.data.prepare.parts import ArchivePart, Part, Parts
 from trainer.data.prepare.tasks import ShardKey
+from trainer.data.shard.people import count_people
 from trainer.data.shard.shards import ShardWriter, shard_name
 from trainer.data.source.sources import KEY
 from trainer.data.store.store import Store
+from trainer.demographics import Demographics
 from trainer.errors import DataError
 
 
@@ -59,6 +61,7 @@ class _OpenShard:
         self._store, self._name = store, name
         self._writer: ShardWriter | None = None
         self._films: list[str] = []
+        self._people: list[Demographics] = []
         self._bad: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
 
@@ -70,10 +73,12 @@ class _OpenShard:
             self._writer = ShardWriter(self._store, self._name)
         self._writer.append(film.framed)
         self._films.append(film.film)
+        self._people.append(film.demographics)
 
     def close(self) -> Part:
         shard = self._writer.close() if self._writer else None
-        return Part(shard=shard, films=tuple(self._films), bad=self._bad, skipped=self._skipped)
+        people = count_people(self._people)
+        return Part(shard=shard, films=tuple(self._films), bad=self._bad, skipped=self._skipped, people=people)
 
     def abandon(self) -> None:
         if self._writer:

@@ -14,6 +14,7 @@ from trainer.data.prepare.parts import Part, Parts
 from trainer.data.prepare.tasks import FolderShard, ShardKey, archive_of, archive_shards, films_per_shard
 from trainer.data.shard.manifest import ClassCounts, ImageInfo, Made, Manifest, ShardInfo, Split, write_manifest
 from trainer.data.shard.patients import PatientHasher, write_patients
+from trainer.data.shard.people import PeopleCounts, sum_people
 from trainer.data.source.inputs import Inputs, refuse_missing
 from trainer.data.source.record import Record
 from trainer.data.source.sources import KEY
@@ -26,11 +27,12 @@ LEFT_OUT_NAME = "bad_films.csv"
 
 @dataclass(frozen=True)
 class Contents:
-    """What a set holds: its shards, the records of its films, and how it came about."""
+    """What a set holds: its shards, the records of its films, their groups, and how it came about."""
 
     split: Split
     shards: tuple[ShardInfo, ...]
     records: Sequence[Record]
+    people: PeopleCounts
     made: Made
 
 
@@ -98,6 +100,7 @@ def write_set(
         patients=len(hashes),
         image=ImageInfo(height=side, width=side, encoding=config.encoding),
         counts=_count(labels, contents.records),
+        people=contents.people,
         shards=contents.shards,
         patients_file=write_patients(store, hashes, hasher.fingerprint),
         made=contents.made,
@@ -122,7 +125,8 @@ def _contents(parts: Mapping[ShardKey, Part], inputs: Inputs, config: PrepareCon
             films_skipped=dict(sorted(skipped.items())),
         )
         records = [by_name[film] for part in ours for film in part.films]
-        contents[split] = Contents(split, tuple(part.shard for part in ours if part.shard), records, made)
+        shards, people = tuple(part.shard for part in ours if part.shard), sum_people(part.people for part in ours)
+        contents[split] = Contents(split, shards, records, people, made)
     return contents
 
 

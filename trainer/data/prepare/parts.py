@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from trainer.data.prepare.tasks import ShardKey
 from trainer.data.shard.index import index_name
 from trainer.data.shard.manifest import SPLITS, Number, ShardInfo, Split
+from trainer.data.shard.people import PeopleCounts
 from trainer.data.shard.shards import shard_name
 from trainer.data.store.store import Store
 from trainer.errors import DataError
@@ -27,12 +28,13 @@ class _Record(BaseModel):
 
 
 class Part(_Record):
-    """A finished shard, none where all its films were left out, and what became of each film by its name."""
+    """A finished shard, none where all its films were left out; what became of each film, by name; their groups."""
 
     shard: ShardInfo | None
     films: tuple[str, ...]
     bad: dict[str, str]
     skipped: dict[str, str]
+    people: PeopleCounts
 
     @property
     def seen(self) -> int:

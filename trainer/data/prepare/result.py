@@ -39,6 +39,12 @@ class PrepareResult:
         """Films left out by rule, by the rule."""
         return sum((Counter(each.made.films_skipped) for each in self.manifests.values()), Counter[str]())
 
+    @property
+    def films_unread(self) -> Mapping[str, int]:
+        """Films of which a trait was told, but made no sense, by the trait."""
+        counted = (Counter(each.people.unread) for each in self.manifests.values() if each.people)
+        return +sum(counted, Counter[str]())
+
     def summary(self) -> str:
         """One line for a person."""
         did = f"{self.films_decoded} films, {self.films_per_second:.0f} films/s"
@@ -54,4 +60,5 @@ class PrepareResult:
             f"left out by {rule}": count for rule, count in sorted(self.films_skipped.items())
         }
         named = ", ".join(f"{count} {what}" for what, count in counts.items())
-        return f"{named}, {self.files_unlisted} files not in the table"
+        unread = "".join(f", {count} with a senseless {trait}" for trait, count in self.films_unread.items())
+        return f"{named}{unread}, {self.files_unlisted} files not in the table"

@@ -84,7 +84,14 @@ def _work(
     """Does this worker's share; what all workers did, once it is all there."""
     parts, shards = filling.parts, deal(inputs.records, inputs.files, config)
     own = share_of(worker, shards, inputs, parts, config)
-    storage = Storage(config.image_size, config.encoding, config.jpeg_quality, config.minimum_side, config.dicom)
+    storage = Storage(
+        config.image_size,
+        config.encoding,
+        config.jpeg_quality,
+        config.minimum_side,
+        config.dicom,
+        config.demographics,
+    )
     decode = partial(decode_chunk, work=Work(inputs.sources.folders, stores, storage))
     done, total = own.films_finished, own.films(inputs)
     steps = chunks(own.steps(inputs, config), _STEPS_PER_CHUNK)

@@ -22,7 +22,7 @@ def task_maker(hasher: PatientHasher) -> MakeTask:
     """What makes the task of a film; of its patient only the hash goes on."""
 
     def make(key: ShardKey, record: Record, content: Place | bytes) -> FilmTask:
-        return FilmTask(key, record.film, hasher.hash(record.patient), record.labels, content)
+        return FilmTask(key, record.film, hasher.hash(record.patient), record.labels, content, record.demographics)
 
     return make
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from trainer.data.film.images import Encoding
+from trainer.demographics import UNTOLD, Demographics
 
 # Every message here nests through the first field, but an entry's value; all are length-delimited (wire type 2).
 _FIRST, _SECOND, _THIRD = 0x0A, 0x12, 0x1A
@@ -26,6 +27,7 @@ class StoredFilm:
     encoding: Encoding
     height: int
     width: int
+    demographics: Demographics = UNTOLD
 
 
 class Span(NamedTuple):
@@ -50,8 +52,11 @@ class _Part(NamedTuple):
 
 
 def encode_example(film: StoredFilm) -> EncodedExample:
-    """The film as an Example of ``id``, ``image/*``, ``label`` (float32, one a class) and ``patient``."""
-    values = {
+    """The film as an Example of ``id``, ``image/*``, ``label`` (float32, one a class) and ``patient``.
+
+    ``age`` (years), ``sex`` and ``view`` are there as far as they are known.
+    """
+    values = _known(film.demographics) | {
         "id": _bytes(film.film.encode()),
         "image/encoded": _bytes(film.image),
         "image/format": _bytes(film.encoding.encode()),
@@ -60,11 +65,18 @@ def encode_example(film: StoredFilm) -> EncodedExample:
         "label": _floats(film.labels),
         "patient": _bytes(film.patient.encode()),
     }
-    entries = {name: _wrap(_FIRST, _entry(name, value)) for name, value in values.items()}
+    entries = {name: _wrap(_FIRST, _entry(name, values[name])) for name in sorted(values)}
     features = b"".join(entry.data for entry in entries.values())
     data = _wrap(_FIRST, _Part(features, 0))
-    image = data.offset + len(entries["id"].data) + entries["image/encoded"].offset
+    before = sum(len(entry.data) for name, entry in entries.items() if name < "image/encoded")
+    image = data.offset + before + entries["image/encoded"].offset
     return EncodedExample(data.data, Span(image, len(film.image)))
+
+
+def _known(person: Demographics) -> dict[str, _Part]:
+    texts = {"sex": person.sex, "view": person.view}
+    values = {name: _bytes(text.encode()) for name, text in texts.items() if text}
+    return values if person.age is None else values | {"age": _integer(person.age)}
 
 
 def _bytes(value: bytes) -> _Part:

@@ -1,4 +1,4 @@
-"""The index beside a shard: where each record and its image lie, and what of a film is small: labels, name, patient."""
+"""The index beside a shard: where each record and its image lie, and all of a film that is small."""
 
 import io
 import json
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.data.store.store import Range
+from trainer.demographics import UNTOLD, Demographics, stored_demographics
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 
@@ -24,6 +25,7 @@ class Row(NamedTuple):
     label: tuple[float, ...]
     id: bytes
     patient: str
+    demographics: Demographics = UNTOLD
 
 
 def index_name(shard: str) -> str:
@@ -34,7 +36,8 @@ def index_name(shard: str) -> str:
 def encode_index(rows: Sequence[Row]) -> bytes:
     """``<shard>.index.npy``: a structured array, a row a record, readable by numpy alone.
 
-    Offsets and sizes are int64 in bytes, ``label`` float32 a class with NaN for unknown, ``id`` and ``patient`` UTF-8.
+    Offsets and sizes are int64 in bytes, ``label`` float32 a class with NaN for unknown, ``id`` and ``patient`` UTF-8,
+    ``age`` int8 in years with -1 for unknown, ``sex`` and ``view`` blank where unknown.
     """
     form = np.dtype(
         [
@@ -42,11 +45,13 @@ def encode_index(rows: Sequence[Row]) -> bytes:
             ("label", "<f4", (len(rows[0].label),)),
             ("id", f"S{max(1, *(len(row.id) for row in rows))}"),
             ("patient", "S16"),
+            ("sex", "S1"),
+            ("age", "i1"),
+            ("view", "S7"),
         ]
     )
-    filled = [(row.record.start, row.record.bytes, row.image.start, row.image.bytes, *row[2:]) for row in rows]
     file = io.BytesIO()
-    np.save(file, np.array(filled, dtype=form), allow_pickle=False)
+    np.save(file, np.array(list(map(_filled, rows)), dtype=form), allow_pickle=False)
     return file.getvalue()
 
 
@@ -77,6 +82,14 @@ class ShardIndex:
         """Patients of the films, as the 16 hexadecimal digits of their hashes; of all without ``records``."""
         return self._texts("patient", records)
 
+    def demographics(self, records: Iterable[int] | None = None) -> list[Demographics]:
+        """Demographics of the films, unknown in sets of format version 2; of all without ``records``."""
+        rows = self._chosen(records)
+        if not {"sex", "age", "view"}.issubset(self._rows.dtype.names or ()):
+            return [UNTOLD] * len(rows)
+        told = zip(rows["sex"].tolist(), rows["age"].tolist(), rows["view"].tolist(), strict=True)
+        return [stored_demographics(sex.decode(), age, view.decode()) for sex, age, view in told]
+
     def _chosen(self, records: Iterable[int] | None) -> npt.NDArray[Any]:
         return self._rows if records is None else self._rows[np.fromiter(records, np.int64)]
 
@@ -87,6 +100,12 @@ class ShardIndex:
 
     def _texts(self, field: str, records: Iterable[int] | None) -> list[str]:
         return [each.decode() for each in self._chosen(records)[field].tolist()]
+
+
+def _filled(row: Row) -> tuple[object, ...]:
+    lies = (row.record.start, row.record.bytes, row.image.start, row.image.bytes)
+    sex, age, view, _ = row.demographics
+    return (*lies, row.label, row.id, row.patient, sex, -1 if age is None else age, view)
 
 
 def _array(content: bytes) -> npt.NDArray[Any]:

@@ -8,10 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from trainer.data.film.images import Encoding
+from trainer.data.shard.people import PeopleCounts
 from trainer.data.store.store import NotThere, Store
 from trainer.errors import DataError
 
-FORMAT_VERSION: Literal[2] = 2
+FORMAT_VERSION: Literal[3] = 3
+READABLE_VERSIONS = (2, FORMAT_VERSION)
+"""Sets of version 2 have no demographics: all is unknown."""
+
 MANIFEST_NAME = "manifest.json"
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -76,9 +80,9 @@ class Made(_Part):
 
 
 class Manifest(_Part):
-    """A prepared set; ``counts`` has an entry a class."""
+    """A prepared set; ``counts`` has an entry a class, ``people`` is None in sets of format version 2."""
 
-    format_version: Literal[2] = FORMAT_VERSION
+    format_version: Literal[2, 3] = FORMAT_VERSION
     labels: str
     classes: tuple[str, ...]
     split: Split
@@ -86,6 +90,7 @@ class Manifest(_Part):
     patients: Number
     image: ImageInfo
     counts: dict[str, ClassCounts]
+    people: PeopleCounts | None = None
     shards: tuple[ShardInfo, ...]
     patients_file: PatientsFile
     made: Made
@@ -129,9 +134,10 @@ def sha256_of(content: bytes) -> str:
 
 def _refuse_other_format(content: object, store: Store) -> None:
     version = content.get("format_version") if isinstance(content, dict) else None
-    if isinstance(version, int) and version != FORMAT_VERSION:
+    if isinstance(version, int) and version not in READABLE_VERSIONS:
         cure = "update cxr-train" if version > FORMAT_VERSION else "run 'cxr-train prepare' into a new place"
-        rule = f"has format version {version}, this program reads {FORMAT_VERSION}"
+        readable = " and ".join(map(str, READABLE_VERSIONS))
+        rule = f"has format version {version}, this program reads {readable}"
         raise DataError(store.key, store.where, rule, cure)
 
 

@@ -28,7 +28,7 @@ def frame_film(film: StoredFilm) -> Framed:
     example = encode_example(film)
     record, image = frame(example.data), HEADER_BYTES + example.image.offset
     lies = Range(0, len(record)), Range(image, image + example.image.bytes)
-    return Framed(record, Row(*lies, film.labels, film.film.encode(), film.patient))
+    return Framed(record, Row(*lies, film.labels, film.film.encode(), film.patient, film.demographics))
 
 
 class ShardWriter:

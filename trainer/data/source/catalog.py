@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 import pandas as pd
 
 from trainer.config import PrepareConfig, StoreConfig
+from trainer.data.source.people import read_people
 from trainer.data.source.record import ASSIGNMENTS, Assignment, Labels, Record
 from trainer.data.source.table import columns_of, read_table, require_column, require_distinct, require_filled, row_name
 from trainer.errors import DataError, UsageError
@@ -28,7 +29,8 @@ def read_catalog(config: PrepareConfig, labels: LabelSet, stores: StoreConfig) -
     read = {"nih": _read_nih, "chexpert": _read_chexpert, "csv": _read_csv}[config.catalog]
     records = read(table, config, labels)
     require_distinct([record.film for record in records], table.index.tolist(), "prepare.table")
-    return records
+    people = read_people(table, config)
+    return [record._replace(demographics=each) for record, each in zip(records, people, strict=True)]
 
 
 def _read_nih(table: pd.DataFrame, config: PrepareConfig, labels: LabelSet) -> list[Record]:

@@ -31,19 +31,25 @@ def film_level(name: str) -> int:
     return int(name[:8]) * 3 + int(name[9:12])
 
 
+def told_of(number: int) -> tuple[str, str, str]:
+    """Age, sex and view that the table tells of a film: each 20th age is senseless, some views are blank."""
+    return "411" if number % 20 == 0 else str(number), "FM"[number % 2], ("PA", "AP", "")[number % 3]
+
+
 ALL_FILMS = [film_name(patient, k) for patient in range(PATIENTS) for k in range(FILMS_PER_PATIENT)]
 TEST_FILMS = [name for name in ALL_FILMS if int(name[:8]) % 5 == 0]
 
 
 def draw_source(root: Path) -> None:
-    """Films in two subfolders, NIH's table and lists: a fifth of the patients for the test."""
+    """Films in two subfolders, NIH's table and lists: a fifth of the patients for the test; some ages are senseless."""
     for part in ("images_001", "images_002"):
         (root / part / "images").mkdir(parents=True)
-    rows = ["Image Index,Finding Labels,Patient ID"]
+    rows = ["Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position"]
     for number, name in enumerate(ALL_FILMS):
         film = Image.fromarray(np.full((40, 40), film_level(name), np.uint8))
         film.save(root / f"images_00{1 + number % 2}" / "images" / name)
-        rows.append(f"{name},{('Mass|Hernia', 'No Finding', 'Edema')[number % 3]},{int(name[:8])}")
+        findings = ("Mass|Hernia", "No Finding", "Edema")[number % 3]
+        rows.append(f"{name},{findings},{int(name[:8])},{','.join(told_of(number))}")
     (root / "table.csv").write_text("\n".join(rows) + "\n")
     (root / "train.txt").write_text("\n".join(each for each in ALL_FILMS if each not in TEST_FILMS))
     (root / "test.txt").write_text("\n".join(TEST_FILMS))
