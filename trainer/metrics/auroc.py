@@ -179,5 +179,15 @@ def known_films(scores: Floats, labels: Floats) -> NDArray[np.intp]:
     return known
 
 
+def aurocs(rankings: Sequence[Sequence[Ranking]], weights: Floats) -> NDArray[np.float64]:
+    """AUROC of rows of rankings, a ranking a class, under each weighting: float64 [weightings, rows, classes].
+
+    Args:
+        rankings: of the same films, as of several models or of several groups of the films.
+        weights: float [weightings, films], 0 and more.
+    """
+    return np.stack([np.stack([each.areas(weights)[0] for each in row], axis=-1) for row in rankings], axis=1)
+
+
 def _once_each(labels: Floats) -> NDArray[np.float64]:
     return np.ones((1, len(labels)))

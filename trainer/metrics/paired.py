@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.metrics.auroc import Ranking
+from trainer.metrics.auroc import Ranking, aurocs
 from trainer.metrics.auroc import mean_over as mean_of
 from trainer.metrics.estimate import Estimate, Floats
 from trainer.metrics.resampling import Resampling
@@ -78,8 +78,8 @@ def paired(
     """
     rankings = [[Ranking.of(each, label) for each, label in zip(of.T, labels.T, strict=True)] for of in (a, b)]
     resampling = Resampling.of(patients, resamples=resamples, seed=seed)
-    points = _aurocs(rankings, np.ones((1, len(labels))))[0]
-    blocks = (_aurocs(rankings, block) for block in resampling.weights())
+    points = aurocs(rankings, np.ones((1, len(labels))))[0]
+    blocks = (aurocs(rankings, block) for block in resampling.weights())
     draws = np.concatenate([np.empty((0, *points.shape)), *blocks])
     left_out = tuple(each for each in mean_over if np.isnan(points[0, each]))
     kept = [each for each in mean_over if each not in left_out]
@@ -95,11 +95,6 @@ def paired(
         confidence=confidence,
         seed=seed,
     )
-
-
-def _aurocs(rankings: Sequence[Sequence[Ranking]], weights: Floats) -> Array:
-    """Float64 [weightings, models, classes]."""
-    return np.stack([np.stack([each.areas(weights)[0] for each in of], axis=-1) for of in rankings], axis=1)
 
 
 def _difference(points: Array, draws: Array, confidence: float) -> Difference:
