@@ -15,6 +15,7 @@ from trainer import ranks as local_ranks
 from trainer import settings
 from trainer.cli_audit import add_audit_verb
 from trainer.cli_cluster import add_cluster_verbs
+from trainer.cli_compare import add_compare_verb
 from trainer.cli_films import add_film_verbs
 from trainer.config import Config
 from trainer.console import Debug, File, LogFormat, Set, console, errors_in_one_line, say, start_logs
@@ -78,6 +79,7 @@ def show_config(config: File = None, set_: Set = None, debug: Debug = False) -> 
 
 
 add_audit_verb(app)
+add_compare_verb(app)
 add_cluster_verbs(app)
 
 

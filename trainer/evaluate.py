@@ -1,6 +1,5 @@
 """Scores a checkpoint on a prepared set: sharded over ranks, gathered once, scored once, written by rank 0."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

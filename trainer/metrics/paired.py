@@ -31,10 +31,18 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class ClassDifference(Difference):
+    """Of one class, over the films whose label is known."""
+
+    positives: int
+    known: int
+
+
+@dataclass(frozen=True)
 class Differences:
     """Of all classes, in the order of the columns, and of their mean."""
 
-    classes: tuple[Difference, ...]
+    classes: tuple[ClassDifference, ...]
     mean: Difference
     """Over the classes in ``mean_over``."""
     mean_over: tuple[int, ...]
@@ -85,7 +93,10 @@ def paired(
     kept = [each for each in mean_over if each not in left_out]
     means = draws[:, :, kept].mean(axis=2) if kept else np.full(draws.shape[:2], np.nan)
     return Differences(
-        classes=tuple(_difference(points[:, each], draws[:, :, each], confidence) for each in range(labels.shape[1])),
+        classes=tuple(
+            _of_class(points[:, each], draws[:, :, each], confidence, labels[:, each])
+            for each in range(labels.shape[1])
+        ),
         mean=_difference(np.array([mean_of(each, kept) for each in points]), means, confidence),
         mean_over=tuple(kept),
         left_out=left_out,
@@ -99,9 +110,19 @@ def paired(
 
 def _difference(points: Array, draws: Array, confidence: float) -> Difference:
     """Of two AUROCs [2] and their draws [resamples, 2]."""
+    return Difference(*_compared(points, draws, confidence))
+
+
+def _of_class(points: Array, draws: Array, confidence: float, labels: Floats) -> ClassDifference:
+    """Likewise, and of labels [films]."""
+    known = ~np.isnan(labels)
+    return ClassDifference(*_compared(points, draws, confidence), int((labels > 0.5).sum()), int(known.sum()))
+
+
+def _compared(points: Array, draws: Array, confidence: float) -> tuple[float, float, Estimate, float]:
     differences = draws[:, 1] - draws[:, 0]
     estimate = Estimate.of(float(points[1] - points[0]), differences, confidence)
-    return Difference(float(points[0]), float(points[1]), estimate, _two_sided(differences))
+    return float(points[0]), float(points[1]), estimate, _two_sided(differences)
 
 
 def _two_sided(differences: Array) -> float:

@@ -62,6 +62,11 @@ def scores_from_json(found: Mapping[str, Any], classes: Sequence[str]) -> Scores
     )
 
 
+def interval(estimate: Estimate, form: str = ".3f") -> str:
+    """Both bounds, each in that form; a dash without resamples."""
+    return "-" if math.isnan(estimate.low) else f"{estimate.low:{form}} to {estimate.high:{form}}"
+
+
 def plain(value: Any) -> Any:
     """Nested values for JSON: tuples as lists, a number that is not finite (not defined) as None."""
     if isinstance(value, dict):
@@ -102,7 +107,7 @@ def _row(name: str, score: ClassScore) -> tuple[str, str, str, str, str]:
     films = f"{score.positives} / {score.known}"
     if math.isnan(score.auroc.value):
         return name, films, "no negatives" if score.positives else "no positives", "", ""
-    return name, films, f"{score.auroc.value:.3f}", _interval(score.auroc), f"{score.average_precision.value:.3f}"
+    return name, films, f"{score.auroc.value:.3f}", interval(score.auroc), f"{score.average_precision.value:.3f}"
 
 
 def _mean_row(scores: Scores, classes: Sequence[str]) -> tuple[str, str, str, str, str]:
@@ -110,11 +115,7 @@ def _mean_row(scores: Scores, classes: Sequence[str]) -> tuple[str, str, str, st
     if scores.left_out:
         name += "\nwithout " + "\nwithout ".join(classes[each] for each in scores.left_out)
     value = f"{scores.mean_auroc.value:.3f}" if scores.mean_over else "-"
-    return name, "", value, _interval(scores.mean_auroc), ""
-
-
-def _interval(estimate: Estimate) -> str:
-    return "-" if math.isnan(estimate.low) else f"{estimate.low:.3f} to {estimate.high:.3f}"
+    return name, "", value, interval(scores.mean_auroc), ""
 
 
 def _caption(scores: Scores) -> str:

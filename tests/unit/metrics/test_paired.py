@@ -132,7 +132,9 @@ def test_a_class_without_positives_has_no_difference_and_is_left_out_of_the_mean
     found = paired(films.scores, better(films, 0.1), films.labels, films.patients, **SETTINGS)
     assert (found.mean_over, found.left_out) == ((0,), (1,))
     assert np.isnan(_flat(found.classes[1])).all()
-    assert found.mean == found.classes[0]
+    assert _flat(found.mean) == _flat(found.classes[0])
+    assert [each.positives for each in found.classes] == np.nansum(films.labels, axis=0).tolist()
+    assert [each.known for each in found.classes] == np.isfinite(films.labels).sum(axis=0).tolist()
 
 
 def test_without_resamples_there_are_differences_and_neither_intervals_nor_p():
