@@ -13,6 +13,7 @@ from rich.table import Table
 from benchmarks import (
     bootstrap,
     dicom,
+    frozen,
     memory,
     millions,
     peers,
@@ -42,6 +43,7 @@ BENCHMARKS = {
         prepare,
         dicom,
         memory,
+        frozen,
         millions,
         startup,
         telemetry,

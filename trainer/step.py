@@ -112,7 +112,10 @@ class TrainingStep:
             images, self._config.train.augment, key=draw.augment_key, first_slot=first_slot, global_batch_size=slots
         )
         images = normalise(images, *input_scaling(self._config.model))
-        with tf.GradientTape() as tape, keyed_randomness(draw.dropout_key, first_slot, slots):
+        # Only what is trained is watched: below the lowest trained layer, nothing is traced for a gradient.
+        tape = tf.GradientTape(watch_accessed_variables=False)
+        with tape, keyed_randomness(draw.dropout_key, first_slot, slots):
+            tape.watch(self._parameters)
             logits = self._model(images, training=True)
             loss, weight = film_loss_sums(
                 logits, batch.labels[mine], batch.weights[mine], self._config.loss, self._positive_weights

@@ -34,6 +34,7 @@ def _serve(given: Settings) -> None:
 
     from trainer import runtime
     from trainer.data.pipeline import Batch
+    from trainer.model.freezing import first_epochs, freeze
     from trainer.model.registry import build
     from trainer.optimizer import AdamW
     from trainer.step import Draw, TrainingStep, parameters, read
@@ -42,6 +43,7 @@ def _serve(given: Settings) -> None:
     config = validate(given["config"])
     ranks = runtime.start(config, topology)
     model = build(config.model, classes=_CLASSES, image_size=given["image_size"], average=ranks.average_in_model)
+    freeze(model, first_epochs(model, config.model), 0)
     optimizer = AdamW(parameters(model), config.optimizer)
     ranks.broadcast([each.value for each in model.variables])
     random = np.random.default_rng(topology.rank)
@@ -56,6 +58,13 @@ def _serve(given: Settings) -> None:
         sized = config.model_copy(update={"train": config.train.model_copy(update=size)})
         return TrainingStep(model, optimizer, ranks, sized, np.ones(_CLASSES, np.float32))
 
+    def averaged_bytes(step: TrainingStep, batch: Batch) -> int:
+        """Of the tensors that a step brings to the allreduce, as its graph was traced with them."""
+        key = tf.constant([0, 0], tf.int32)
+        traced = step.gradients.get_concrete_function(batch, Draw(key, key, tf.constant(0)), tf.constant(0.0))
+        sums, _ = traced.structured_outputs
+        return sum(each.shape.num_elements() * each.dtype.size for each in [*sums.gradients, *sums.statistics])
+
     prepared = {films: (step_of(films), batch_of(films)) for films in given["films"]}
 
     def measure(films: int, steps: int) -> dict[str, float]:
@@ -64,7 +73,7 @@ def _serve(given: Settings) -> None:
         for number in range(steps):
             key = tf.constant([number, films], tf.int32)
             read(step(batch, Draw(key, key, tf.constant(topology.rank * films)), 1e-4, False))
-        return {"seconds": time.perf_counter() - began}
+        return {"seconds": time.perf_counter() - began, "averaged_bytes": averaged_bytes(step, batch)}
 
     for films in prepared:
         measure(films, _WARM_STEPS)
