@@ -10,7 +10,7 @@ from trainer.optimizer import learning_rate
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _FILES = sorted((_DOCS / "comparison").glob("*.yaml"))
-_COMPARED = ("simple_cnn", "notebook", "mended")
+_COMPARED = ("simple_cnn", "notebook", "mended", "transfer")
 
 
 def load(name: str) -> Config:
@@ -61,3 +61,27 @@ def test_the_mended_run_is_the_same_network_augmented_dropped_out_decayed_warmed
     assert rates[2] < 0.01 * rates[1]
     # After the first tenth of the run, less than a hundredth of what the moving statistics began with is left.
     assert mended.model.batch_norm_momentum**150 < 0.01
+
+
+def test_the_transferred_run_is_the_mended_one_but_for_its_first_weights() -> None:
+    tree = load("transfer").model_dump()
+    tree["model"]["weights"], tree["checkpoint"]["directory"] = "", "runs/mended"
+    assert tree == load("mended").model_dump()
+
+
+def test_it_begins_from_the_last_checkpoint_of_the_run_on_phantoms_whose_network_is_the_same() -> None:
+    transfer, pretrain = load("transfer"), load("pretrain")
+    folder = Path(transfer.model.weights).parent
+    assert folder.parent == Path(pretrain.checkpoint.directory)
+    assert int(folder.name.split("-")[1]) % pretrain.train.epochs == 0
+    for setting in ("name", "channels", "conv_bias", "layout", "hidden_units"):
+        assert getattr(transfer.model, setting) == getattr(pretrain.model, setting)
+
+
+def test_pretraining_sees_phantoms_alone() -> None:
+    pretrain = load("pretrain")
+    prepared = Path(pretrain.prepare.destination)
+    assert all(Path(each).is_relative_to(prepared) for each in (*pretrain.prepare.source, pretrain.prepare.table))
+    assert {Path(getattr(pretrain.data, each)) for each in ("training", "validation", "test")} == {
+        prepared / each for each in ("training", "validation", "test")
+    }
