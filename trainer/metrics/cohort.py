@@ -44,6 +44,10 @@ class Cohort:
         """Of which classes there are enough patients with and without, [classes]."""
         return np.asarray((self.counts[:, 2:] >= FEWEST_PATIENTS).all(axis=1))
 
+    def of_classes(self) -> list[tuple[int, int, int, int]]:
+        """The counts, a row a class."""
+        return [(positives, known, with_it, without) for positives, known, with_it, without in self.counts.tolist()]
+
     def rankings(self, scores: Floats, labels: Floats) -> list[Ranking]:
         """Of each class, from scores and labels [films, classes] of the whole set."""
         ours = np.where(self.mask[:, None], labels, np.nan)
@@ -52,5 +56,5 @@ class Cohort:
 
 def _count(labels: Floats, patients: NDArray[np.intp]) -> tuple[int, int, int, int]:
     positive, known = labels > 0.5, ~np.isnan(labels)
-    of_patients = (len(np.unique(patients[each])) for each in (positive, known & ~positive))
-    return int(positive.sum()), int(known.sum()), *of_patients
+    with_it, without = (len(np.unique(patients[each])) for each in (positive, known & ~positive))
+    return int(positive.sum()), int(known.sum()), with_it, without

@@ -174,7 +174,7 @@ def _group(cohort: Cohort, areas: _Areas, shared: _Shared, number: int, confiden
             base, base_drawn = areas.mean(shared.reference, shared.classes)
             gap = Estimate.of(point - base, drawn - base_drawn, confidence)
     classes = tuple(
-        GroupClass(*counts, areas.estimate(number, class_, confidence) if cohort.tells[class_] else None)
-        for class_, counts in enumerate(cohort.counts.tolist())
+        GroupClass(*counts, auroc=areas.estimate(number, class_, confidence) if cohort.tells[class_] else None)
+        for class_, counts in enumerate(cohort.of_classes())
     )
     return Group(cohort.name, cohort.films, cohort.patients, classes, mean, gap, shared.too_few(number))
