@@ -21,6 +21,7 @@ from trainer.metrics.calibration import Calibration, calibration
 from trainer.network import assign, network
 from trainer.report.curves import draw_curves
 from trainer.report.film_scores import FilmScores
+from trainer.report.people import people_columns
 from trainer.report.scores_folder import write_scores
 from trainer.scored_classes import ScoredClasses, scored_classes
 from trainer.scoring import Scorer, Watch, unwatched
@@ -107,9 +108,14 @@ def _both(first: Watch, second: Watch) -> Watch:
 
 
 def _of_films(films: FilmSet, scored: ScoredClasses, probabilities: npt.NDArray[np.float32]) -> FilmScores:
-    labels = scored.of_set(films.labels())
-    patients = tuple(films.patients())
-    return FilmScores(tuple(films.ids()), scored.names, scored.of_network(probabilities), labels, patients=patients)
+    return FilmScores(
+        films=tuple(films.ids()),
+        classes=scored.names,
+        scores=scored.of_network(probabilities),
+        labels=scored.of_set(films.labels()),
+        others=people_columns(films.demographics()),
+        patients=tuple(films.patients()),
+    )
 
 
 def _score(config: Config, of_films: FilmScores, scored: ScoredClasses) -> Scores:

@@ -9,19 +9,24 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from tests.conftest import demographics_of
 from trainer.data.film_set import FilmSet
 from trainer.data.store.folder import FolderStore
+from trainer.demographics import Demographics
 from trainer.labels import CHEXPERT14, NIH15, shared_classes
+from trainer.report.film_scores import parse_film_scores
+from trainer.report.people import people_of
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
 
 class Evaluated(NamedTuple):
-    """Scores float64 [films, classes] in the order of the file, the films' ids, and scores.json."""
+    """Scores float64 [films, classes] in the order of the file, the films' ids, what is known of each, scores.json."""
 
     scores: np.ndarray
     films: list[str]
     patients: list[str]
+    people: list[Demographics]
     summary: dict
 
 
@@ -59,12 +64,19 @@ def test_patients_are_those_of_the_set_hashed_as_they_are_there(evaluated, small
     assert evaluated[2].patients == films.patients()
 
 
+def test_what_the_set_knows_of_sex_age_and_view_stands_beside_each_film(evaluated, small_sets: Path) -> None:
+    found = FilmSet.open(FolderStore(small_sets / "validation", "data.validation"))
+    assert evaluated[2].people == found.demographics() == [demographics_of(film) for film in range(70)]
+
+
 def _read(folder: Path) -> Evaluated:
     with (folder / "films.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     scores = [[float(value) for key, value in row.items() if key.startswith("score ")] for row in rows]
     summary = json.loads((folder / "scores.json").read_text())
-    return Evaluated(np.array(scores), [row["film"] for row in rows], [row["patient"] for row in rows], summary)
+    people = people_of(parse_film_scores((folder / "films.csv").read_bytes(), "films.csv"))
+    films, patients = ([row[name] for row in rows] for name in ("film", "patient"))
+    return Evaluated(np.array(scores), films, patients, people, summary)
 
 
 @pytest.fixture(scope="module")
