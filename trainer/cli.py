@@ -71,6 +71,17 @@ def predict(
         _on_ranks(tree, ranks, lambda: _predict_here(tree, log_format))
 
 
+@app.command()
+def export(config: File = None, set_: Set = None, debug: Debug = False, log_format: LogFormat = "text") -> None:
+    """Writes a run's network for other programs: SavedModel, Keras file, ONNX, each checked against its scores."""
+    with errors_in_one_line(debug):
+        tree = settings.load(config, set_ or [])
+        start_logs(log_format)
+        from trainer.export.export import export as run
+
+        say(run(tree, from_environment(os.environ)).summary())
+
+
 @app.command(name="config")
 def show_config(config: File = None, set_: Set = None, debug: Debug = False) -> None:
     """Prints the whole configuration, merged and with comments."""

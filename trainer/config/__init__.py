@@ -1,6 +1,7 @@
 """One tree of frozen settings. Every default lives in this package; YAML files and ``--set a.b=c`` are laid over it."""
 
 from trainer.config.data import CacheConfig, DataConfig, StoreConfig
+from trainer.config.export import ExportConfig
 from trainer.config.job import ClusterConfig, CollectivesConfig, RestartsConfig, TelemetryConfig
 from trainer.config.model import LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig
 from trainer.config.predict import PredictConfig
@@ -31,6 +32,7 @@ class Config(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     predict: PredictConfig = PredictConfig()
+    export: ExportConfig = ExportConfig()
     collectives: CollectivesConfig = CollectivesConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     restarts: RestartsConfig = RestartsConfig()
@@ -50,6 +52,7 @@ __all__ = [
     "DicomConfig",
     "EarlyStoppingConfig",
     "EvaluateConfig",
+    "ExportConfig",
     "LossConfig",
     "ModelConfig",
     "OptimizerConfig",

@@ -152,6 +152,21 @@ def endless_checkpoint() -> None:
     writing.write_arrays = write_or_hang
 
 
+def export_another_network() -> None:
+    """What is exported has a head of its own."""
+    from trainer.export import export
+
+    stock_model = export.stock_model
+
+    def another(*arguments: Any) -> Any:
+        stock = stock_model(*arguments)
+        kernel, bias = stock.get_layer("head").get_weights()
+        stock.get_layer("head").set_weights([kernel, bias + 0.01])
+        return stock
+
+    export.stock_model = another
+
+
 ALTERATIONS: dict[str, Callable[[], None]] = {
     each.__name__: each
     for each in (
@@ -165,6 +180,7 @@ ALTERATIONS: dict[str, Callable[[], None]] = {
         nan_gradient,
         endless_checkpoint,
         slow_checkpoint,
+        export_another_network,
     )
 }
 
