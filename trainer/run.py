@@ -29,6 +29,7 @@ from trainer.model.weights.weights import Weights
 from trainer.network import begin_from, first_weights, settled
 from trainer.optimizer import learning_rate
 from trainer.resume import to_go_on_from
+from trainer.runtime import environment
 from trainer.scoring import Scorer
 
 log = logging.getLogger("cxr_train")
@@ -127,7 +128,7 @@ class Run:
 
     def _resume(self, pause: Callable[[float], object]) -> State:
         """Claims the run's directory (rank 0), and sets every rank to the newest good checkpoint or rank 0's start."""
-        state = State(run=_facts(self.config, self.training))
+        state = State(run=_facts(self.config, self.training, self.ranks))
         if self.ranks.topology.is_first:
             attempt = self._claim(pause)
             try:
@@ -199,7 +200,7 @@ def _ledger(config: Config, ranks: Collectives, state: State, slots: range) -> L
     return open_ledger(config, facts)
 
 
-def _facts(config: Config, training: FilmSet) -> dict[str, Any]:
+def _facts(config: Config, training: FilmSet, ranks: Collectives) -> dict[str, Any]:
     return {
         "program_version": trainer.__version__,
         "config": config.model_dump(mode="json"),
@@ -209,5 +210,6 @@ def _facts(config: Config, training: FilmSet) -> dict[str, Any]:
         "global_batch_size": config.train.global_batch_size,
         "seed": config.train.seed,
         "shuffle_window_shards": config.data.shuffle_window_shards,
+        "environment": environment(config, ranks.topology),
         "model": config.model.model_dump(mode="json", exclude={"weights"}),
     }

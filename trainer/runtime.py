@@ -1,6 +1,8 @@
 """What every rank settles before it computes: cores, threads, precision, determinism, and its place among the ranks."""
 
 import os
+import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +48,28 @@ def resolve_precision(config: Config) -> Precision:
     if config.train.precision != "auto":
         return config.train.precision
     return "bfloat16" if _computes_in_bfloat16() else "float32"
+
+
+def environment(config: Config, topology: Topology) -> dict[str, str]:
+    """What a run computes with, by name, for whoever reads of it later. To be called once it has started."""
+    versions = {name: version(name) for name in ("keras", "horovod", "numpy")}
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        **versions,
+        "device": _device(),
+        "precision": resolve_precision(config),
+        "ranks": str(topology.world_size),
+    }
+
+
+def _device() -> str:
+    """The name of the GPU, else of the processor, as the system tells it."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _use_own_gpu(config: Config, topology: Topology) -> bool:
