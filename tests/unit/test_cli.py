@@ -57,7 +57,7 @@ def test_config_prints_the_merged_tree(tmp_path: Path) -> None:
     assert (answer.code, answer.errors) == (0, "")
 
 
-@pytest.mark.parametrize("verb", ["config", "train", "evaluate", "predict", "prepare"])
+@pytest.mark.parametrize("verb", ["config", "train", "evaluate", "predict", "export", "prepare"])
 def test_a_typo_in_a_key_is_one_line_with_the_nearest_key(verb: str) -> None:
     assert ask(verb, "--set", "train.epoch=3") == Answer(
         2, "", "train.epoch: 3 is set, but there is no such key; did you mean train.epochs?\n"
