@@ -1,1 +1,1 @@
-"""Draws the picture of the dashboard that the README shows: ``python -m docs.draw``."""
+"""Draws the docs' pictures: the dashboard (``python -m docs.draw``), gradients (``python -m docs.draw.gradients``)."""
