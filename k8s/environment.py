@@ -25,6 +25,7 @@ _PREFIXES = (
     "LC_",
     "MALLOC_",
     "MKL_",
+    "MLFLOW_",
     "NCCL_",
     "NVIDIA_",
     "OMP_",

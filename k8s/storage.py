@@ -53,12 +53,14 @@ def named_secrets(values: Values) -> list[tuple[str, str, str]]:
     """(name, key, kind) of every Secret in the values."""
     pull = [(each["name"], "imagePullSecrets", "pull secret") for each in at(values, "imagePullSecrets", [])]
     store = at(values, "existingSecret")
-    return pull + ([(store, "existingSecret", _STORAGE_SECRET)] if store else [])
+    mlflow = at(values, "mlflow.existingSecret")
+    ours = [(store, "existingSecret", _STORAGE_SECRET), (mlflow, "mlflow.existingSecret", "MLflow secret")]
+    return pull + [each for each in ours if each[0]]
 
 
 def stores(values: Values) -> list[str]:
     """The object stores' addresses in the training settings; those of prepare only where the chart prepares."""
-    paths = ["data.training", "data.validation", "data.test", "checkpoint.directory"]
+    paths = ["data.training", "data.validation", "data.test", "checkpoint.directory", "trackers.tensorboard.directory"]
     if at(values, "prepare.enabled", False):
         paths += [f"prepare.{each}" for each in ("source", "table", "train_list", "test_list", "destination")]
     found: list[str] = []

@@ -28,7 +28,7 @@ BANDS = 15
 settings.register_profile("untimed", deadline=None, database=None)
 settings.load_profile("untimed")
 
-pytest_plugins = ["tests.browser", "tests.s3"]
+pytest_plugins = ["tests.browser", "tests.s3", "tests.mlflow_server"]
 
 Found = npt.NDArray[np.bool_]
 

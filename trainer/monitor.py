@@ -1,6 +1,7 @@
 """What a run tells of itself while it trains: metrics, log lines, progress and history."""
 
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -9,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+import trainer
 from trainer.checkpoint.history import History
 from trainer.checkpoint.writer import News
 from trainer.data.cache.tally import Event
+from trainer.errors import Stopped
 from trainer.run import Run
 from trainer.scoring import Watch, unwatched
 from trainer.step import Measured
@@ -20,6 +23,8 @@ from trainer.telemetry.beat import Pulse
 from trainer.telemetry.exporter import Recorder
 from trainer.telemetry.logs import duration, progress_line
 from trainer.telemetry.step_timer import Phases, StepTime, StepTimer
+from trainer.trackers.opening import Trackers, open_trackers
+from trainer.trackers.tracker import Outcome, Pictures
 
 log = logging.getLogger("cxr_train")
 
@@ -47,8 +52,10 @@ class Monitor:
         self._recorder = Recorder(topology.rank)
         self.pulse = Pulse(os.environ)
         self._history = _history(run) if topology.is_first else None
+        self._trackers = _trackers(run, self._history)
         self._auroc: float | None = None
         self._losses: list[float] = []
+        self._gradient_norm: float | None = None
         self._epoch_losses: list[float] = []
         self._traced = False
         self._recorder.set(catalog.STEPS, run.steps)
@@ -64,6 +71,23 @@ class Monitor:
         log.info("%s", _opening(run))
 
     @contextmanager
+    def tracking(self) -> Iterator[None]:
+        """Until the run ends, one way or another: the trackers are told which."""
+        outcome: Outcome = "failed"
+        try:
+            yield
+            outcome = "finished"
+        except Stopped:
+            outcome = "stopped"
+            raise
+        finally:
+            self._trackers.end(outcome)
+
+    def first_films(self, pictures: Pictures) -> None:
+        """Of the run's first step."""
+        self._trackers.show(pictures)
+
+    @contextmanager
     def waiting_for_films(self) -> Iterator[None]:
         """The part of a step before its films are there."""
         self.pulse.enter("films")
@@ -77,6 +101,7 @@ class Monitor:
         self._watch(state.step, self._run.steps)
         self.pulse.tell(step=state.step, epoch=state.epoch + 1)
         self._losses.append(measured.loss)
+        self._gradient_norm = measured.gradient_norm
         self._epoch_losses.append(measured.loss)
         record.add(catalog.INPUT_WAIT_SECONDS, took.input_wait_seconds)
         record.observe(catalog.STEP_SECONDS, took.seconds)
@@ -101,6 +126,9 @@ class Monitor:
         self._recorder.set(catalog.LAST_PROGRESS_TIMESTAMP, time.time())
         for event, amount in self._run.tally.taken().items():
             self._recorder.add(_CACHE[event], amount)
+        tracked = self._trackers.news()
+        self._recorder.add(catalog.TRACKER_FAILURES, tracked.failures)
+        self._recorder.set(catalog.TRACKER_ROWS_PENDING, tracked.pending)
         if total:
             self.pulse.scored(done, total)
 
@@ -131,7 +159,13 @@ class Monitor:
             log.info("epoch %d done: validation loss %.4f, mean AUROC %.3f", state.epoch, loss, mean_auroc)
         training_loss = float(np.mean(self._epoch_losses)) if self._epoch_losses else None
         self._epoch_losses.clear()
-        self._write("epoch", loss=training_loss, validation_auroc=mean_auroc, validation_loss=loss)
+        self._write(
+            "epoch",
+            loss=training_loss,
+            validation_auroc=mean_auroc,
+            validation_loss=loss,
+            validation_aurocs={name: value if math.isfinite(value) else None for name, value in validation.items()},
+        )
 
     def checkpoints(self, news: News) -> None:
         """After each step, what the writer has to tell."""
@@ -165,7 +199,13 @@ class Monitor:
     def _line(self) -> None:
         state, window, phases = self._run.state, self.timer.window(), self.timer.phases
         loss = sum(self._losses) / len(self._losses)
-        self._write("step", loss=loss, films_per_second=self.films_per_second())
+        self._write(
+            "step",
+            loss=loss,
+            films_per_second=self.films_per_second(),
+            learning_rate=self._run.learning_rate(),
+            gradient_norm=self._gradient_norm,
+        )
         self._losses.clear()
         eta_seconds = self.timer.eta_seconds(self._run.steps - state.step)
         if window and eta_seconds is not None:
@@ -187,11 +227,29 @@ class Monitor:
     def _write(self, kind: str, **values: Any) -> None:
         if self._history is not None:
             state = self._run.state
-            self._history.add({"kind": kind, "step": state.step, "epoch": state.epoch, **values})
+            row = {"kind": kind, "time": time.time(), "step": state.step, "epoch": state.epoch, **values}
+            self._history.add(row)
+            self._trackers.wake()
 
 
 def _history(run: Run) -> History:
     return History.resumed(run.store, step=run.state.step, epoch=run.state.epoch)
+
+
+def _trackers(run: Run, history: History | None) -> Trackers:
+    """Of rank 0; the others have none."""
+    if history is None:
+        return Trackers()
+    ranks, training = run.ranks.topology.world_size, run.training
+    tags = {
+        "cxr_train.version": trainer.__version__,
+        "cxr_train.training_set": training.digest,
+        "cxr_train.ranks": str(ranks),
+        "cxr_train.films": str(training.manifest.films),
+        "cxr_train.parameters": str(run.model.count_params()),
+        "cxr_train.precision": run.model.dtype_policy.name,
+    }
+    return open_trackers(run.config, run.store, history.rows, tags)
 
 
 def _opening(run: Run) -> str:

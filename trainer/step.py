@@ -174,6 +174,24 @@ def read(measured: tf.Tensor) -> Measured:
     return Measured(loss, norm, bool(skipped), stop > 0.0)
 
 
+def as_augmented(images: tf.Tensor, draw: Draw, config: Config) -> np.ndarray[Any, Any]:
+    """The first films of a rank's batch as its step sees them, float32 [films, height, width, 1] in 0 to 1.
+
+    ``trackers.tensorboard.films`` of them. Computed on the CPU, where no step waits for it.
+    """
+    few = images[: config.trackers.tensorboard.films]
+    with tf.device("CPU:0"):
+        seen = augment(
+            scale(few),
+            config.train.augment,
+            key=draw.augment_key,
+            first_slot=draw.first_slot,
+            global_batch_size=config.train.global_batch_size,
+        )
+    found: np.ndarray[Any, Any] = seen.numpy()
+    return found
+
+
 def parameters(model: keras.Model) -> Mapping[str, tf.Variable]:
     """Trainable variables by their stable names."""
     return {each.path: each.value for each in model.trainable_variables}

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -18,9 +19,10 @@ from trainer.run import Run
 from trainer.saving import finish, hear, leave, save
 from trainer.scoring import Watch, unwatched
 from trainer.signals import Asked, asked_to_stop
-from trainer.step import Draw, Measured, read
+from trainer.step import Draw, Measured, as_augmented, read
 from trainer.telemetry.step_timer import Phases
 from trainer.topology import Topology
+from trainer.trackers.opening import refuse_wrong_addresses
 from trainer.validation import validate
 
 log = logging.getLogger("cxr_train")
@@ -43,15 +45,17 @@ def train(config: Config, topology: Topology, watch: Watch = unwatched) -> Train
     UsageError or DataError for what is wrong from the start; PeerLost if another rank is gone; StoreDown if at the end
     the last checkpoints could not be saved.
     """
+    refuse_wrong_addresses(config)
     with asked_to_stop() as asked:
         run = Run(config, runtime.start(config, topology), asked.pause)
         try:
             monitor = Monitor(run, watch)
-            while not _is_over(run):
-                if _train_epoch(run, monitor, asked):
-                    leave(run, monitor)
-                _close_epoch(run, monitor)
-            finish(run, monitor)
+            with monitor.tracking():
+                while not _is_over(run):
+                    if _train_epoch(run, monitor, asked):
+                        leave(run, monitor)
+                    _close_epoch(run, monitor)
+                finish(run, monitor)
         except tf.errors.OpError as error:
             refuse_lost_peer(error, topology)
             raise
@@ -83,6 +87,8 @@ def _train_epoch(run: Run, monitor: Monitor, asked: Asked) -> bool:
         with monitor.waiting_for_films():
             batch = next(batches)
         draw = _draw(run, epoch, number)
+        if run.state.step == 0:
+            monitor.first_films(partial(as_augmented, batch.images, draw, run.config))
         measured = _step(run, monitor, batch, draw, stop=asked.now)
         run.state = replace(run.state, step=run.state.step + 1, batch=number + 1)
         if ledger:

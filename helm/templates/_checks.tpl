@@ -13,6 +13,15 @@
 {{- end -}}
 {{- end -}}
 
+{{/* A setting by its dotted path; empty where it is not given. */}}
+{{- define "cxr-train.checks.setting" -}}
+{{- $node := .training -}}
+{{- range splitList "." .path -}}
+  {{- $node = ternary (get (ternary $node dict (kindIs "map" $node)) .) "" (kindIs "map" $node) -}}
+{{- end -}}
+{{- $node -}}
+{{- end -}}
+
 {{- define "cxr-train.checks.values" -}}
 {{- $films := dig "data" "training" "" .Values.training -}}
 {{- $claim := .Values.data.existingClaim -}}
@@ -40,10 +49,15 @@
     {{- fail (printf "training.prepare.destination is '%s', which ends with the pod that fills it: set data.existingClaim to a volume claim that can be written" $prepare.destination) -}}
   {{- end -}}
 {{- end -}}
-{{- with dig "checkpoint" "directory" "" .Values.training -}}
-  {{- if not (or (hasPrefix "/" .) (contains "://" .)) -}}
-    {{- fail (printf "training.checkpoint.directory is '%s', but a pod's own folders are read-only: start it with / or with a store's address" .) -}}
+{{- range $path := list "checkpoint.directory" "trackers.tensorboard.directory" "trackers.mlflow.address" -}}
+  {{- $where := include "cxr-train.checks.setting" (dict "path" $path "training" $.Values.training) -}}
+  {{- if and $where (not (or (hasPrefix "/" $where) (contains "://" $where))) -}}
+    {{- $kind := ternary "server" "store" (hasSuffix "address" $path) -}}
+    {{- fail (printf "training.%s is '%s', but a pod's own folders are read-only: start it with / or with a %s's address" $path $where $kind) -}}
   {{- end -}}
+{{- end -}}
+{{- if and .Values.mlflow.existingSecret (not (include "cxr-train.mlflow" .)) -}}
+  {{- fail (printf "mlflow.existingSecret is '%s', but training.trackers.mlflow.address names no server: set it, such as --set training.trackers.mlflow.address=http://mlflow.mlflow.svc:5000" .Values.mlflow.existingSecret) -}}
 {{- end -}}
 {{- end -}}
 

@@ -54,15 +54,20 @@ securityContext:
 terminationMessagePolicy: FallbackToLogsOnError
 {{- end -}}
 
-{{/* Which job this pod is of, the user's own variables and, with "credentials" in the context, the store's; CXR_TRAIN_PASS has `work` hand them on to the ranks. */}}
+{{/* Which job this pod is of, the user's own variables and, with "credentials" in the context, the store's, with "tracking" MLflow's; CXR_TRAIN_PASS has `work` hand them on to the ranks. */}}
 {{- define "cxr-train.container.env" -}}
 {{- $secret := ternary .root.Values.existingSecret "" (hasKey . "credentials") -}}
 {{- $keys := ternary .root.Values.existingSecretKeys dict (not (empty $secret)) -}}
 {{- $names := keys $keys | sortAlpha -}}
 {{- range .root.Values.extraEnv }}{{ $names = append $names .name }}{{ end -}}
-{{- if and $secret (not $keys) -}}
+{{- $whole := list -}}
+{{- if and $secret (not $keys) }}{{ $whole = append $whole $secret }}{{ end -}}
+{{- if and (hasKey . "tracking") .root.Values.mlflow.existingSecret }}{{ $whole = append $whole .root.Values.mlflow.existingSecret }}{{ end -}}
+{{- with $whole -}}
 envFrom:
-  - secretRef: {name: {{ $secret | quote }}}
+  {{- range . }}
+  - secretRef: {name: {{ . | quote }}}
+  {{- end }}
 {{ end -}}
 env:
   {{- if .job }}
@@ -206,7 +211,7 @@ spec:
     - name: worker
       {{- include "cxr-train.container.common" . | nindent 6 }}
       command: [cxr-train, work, --config, /etc/cxr-train/config.yaml]
-      {{- include "cxr-train.container.env" (merge (dict "credentials" true) .) | nindent 6 }}
+      {{- include "cxr-train.container.env" (merge (dict "credentials" true "tracking" true) .) | nindent 6 }}
       ports:
         - {name: ssh, containerPort: 2222}
         - {name: metrics, containerPort: {{ include "cxr-train.metricsPort" .root }}}

@@ -48,7 +48,7 @@
 {{- define "cxr-train.stores" -}}
 {{- $data := .Values.training.data | default dict -}}
 {{- $prepare := .Values.training.prepare | default dict -}}
-{{- $addresses := list $data.training $data.validation $data.test (dig "checkpoint" "directory" "" .Values.training) -}}
+{{- $addresses := list $data.training $data.validation $data.test (dig "checkpoint" "directory" "" .Values.training) (dig "trackers" "tensorboard" "directory" "" .Values.training) -}}
 {{- if .Values.prepare.enabled -}}
 {{- $addresses = concat $addresses ($prepare.source | default list) (list $prepare.table $prepare.train_list $prepare.test_list $prepare.destination) -}}
 {{- end -}}
@@ -61,9 +61,19 @@
 
 {{/* The port of the store's endpoint, where one is named. */}}
 {{- define "cxr-train.storePort" -}}
-{{- $endpoint := dig "store" "endpoint" "" .Values.training | default "" -}}
-{{- $port := regexFind ":[0-9]+$" (urlParse $endpoint).host | trimPrefix ":" -}}
-{{- $port | default (ternary "80" "443" (hasPrefix "http://" $endpoint)) -}}
+{{- include "cxr-train.port" (dig "store" "endpoint" "" .Values.training | default "") -}}
+{{- end -}}
+
+{{/* The MLflow server's address, where runs are tracked in one and not in a folder. */}}
+{{- define "cxr-train.mlflow" -}}
+{{- $address := dig "trackers" "mlflow" "address" "" .Values.training -}}
+{{- if contains "://" $address }}{{ $address }}{{ end -}}
+{{- end -}}
+
+{{/* The port of a URL. */}}
+{{- define "cxr-train.port" -}}
+{{- $port := regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" -}}
+{{- $port | default (ternary "80" "443" (hasPrefix "http://" .)) -}}
 {{- end -}}
 
 {{- define "cxr-train.ranksPerWorker" -}}

@@ -83,6 +83,18 @@ def test_without_a_cluster_everything_renders(render: Any) -> None:
             {"training": {"checkpoint": {"directory": "runs/a"}}},
             "training.checkpoint.directory is 'runs/a'.*start it with /",
         ),
+        (
+            {"training": {"trackers": {"tensorboard": {"directory": "board"}}}},
+            "training.trackers.tensorboard.directory is 'board'.*start it with / or with a store's address",
+        ),
+        (
+            {"training": {"trackers": {"mlflow": {"address": "mlruns"}}}},
+            "training.trackers.mlflow.address is 'mlruns'.*start it with / or with a server's address",
+        ),
+        (
+            {"mlflow": {"existingSecret": "tracking"}},
+            "mlflow.existingSecret is 'tracking', but training.trackers.mlflow.address names no server",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(render: Any, values: dict[str, Any], cure: str) -> None:

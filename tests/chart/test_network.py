@@ -80,6 +80,34 @@ def test_the_store_can_be_narrowed(policies: Any) -> None:
     assert narrow == [{"ports": ports, "to": [inside, addresses]}]
 
 
+TRACKED = {"trackers": {"mlflow": {"address": "http://mlflow.mlflow.svc:5000"}}}
+
+
+def test_ranks_alone_reach_the_mlflow_server(policies: Any) -> None:
+    assert policies(TRACKED)["mlflow"] == {
+        "podSelector": {"matchLabels": {**RELEASE, "app.kubernetes.io/component": "worker"}},
+        "policyTypes": ["Egress"],
+        "egress": [{"ports": [{"port": 5000, "protocol": "TCP"}]}],
+    }
+
+
+@pytest.mark.parametrize("address", ["", "/checkpoints/mlruns"])
+def test_where_no_server_is_named_none_is_let_through(policies: Any, address: str) -> None:
+    assert "mlflow" not in policies({"trackers": {"mlflow": {"address": address}}})
+
+
+def test_the_mlflow_server_can_be_narrowed(policies: Any) -> None:
+    inside = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "mlflow"}}}
+    narrow = policies(TRACKED, mlflow={"ports": [8080], "to": [inside]})["mlflow"]["egress"]
+    assert narrow == [{"ports": [{"port": 8080, "protocol": "TCP"}], "to": [inside]}]
+    https = policies({"trackers": {"mlflow": {"address": "https://mlflow.example/"}}})["mlflow"]["egress"]
+    assert https == [{"ports": [{"port": 443, "protocol": "TCP"}]}]
+
+
+def test_event_files_in_a_store_let_it_through(policies: Any) -> None:
+    assert "store" in policies({"trackers": {"tensorboard": {"directory": "s3://boards"}}})
+
+
 def test_only_the_launcher_and_the_test_reach_the_api_server(policies: Any) -> None:
     components = {"key": "app.kubernetes.io/component", "operator": "In", "values": ["launcher", "test"]}
     assert policies(apiServerPorts=[6443])["launcher"] == {

@@ -178,6 +178,23 @@ def test_keys_of_other_names_become_the_variables_they_stand_for(render: Any) ->
     assert "secretKeyRef" not in str(render({"existingSecretKeys": keys}).objects)
 
 
+TRACKED: Tree = {"trackers": {"mlflow": {"address": "https://mlflow.example"}}}
+
+
+def test_the_mlflow_secret_is_the_ranks_alone(render: Any) -> None:
+    training = {**PREPARED["training"], **TRACKED}
+    release = render({**PREPARED, "training": training, "mlflow": {"existingSecret": "tracking"}})
+    assert release.container("worker")["envFrom"] == [{"secretRef": {"name": "tracking"}}]
+    for component in ("launcher", "prepare"):
+        assert "envFrom" not in release.container(component)
+
+
+def test_the_stores_secret_and_mlflows_are_both_the_ranks(render: Any) -> None:
+    release = render({"training": TRACKED, "existingSecret": "store", "mlflow": {"existingSecret": "tracking"}})
+    assert release.container("worker")["envFrom"] == [{"secretRef": {"name": name}} for name in ("store", "tracking")]
+    assert "tracking" not in str(release.container("launcher"))
+
+
 def test_variables_of_the_users_are_named_so_that_ranks_get_them(render: Any) -> None:
     extra = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "b"}}}]
     release = render({"extraEnv": extra})

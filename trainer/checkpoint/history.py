@@ -18,6 +18,8 @@ class History:
     """
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self.rows = list(rows)
+        """So far, in order; only ever added to, so that another thread may read on in it."""
         self._lines = list(map(_line, rows))
 
     @classmethod
@@ -33,6 +35,7 @@ class History:
     def add(self, row: Row) -> None:
         """Appends a row; it holds at least ``kind`` (step or epoch), ``step`` and ``epoch``."""
         self._lines.append(_line(row))
+        self.rows.append(row)
 
     def content(self) -> bytes:
         """The whole of it so far."""

@@ -15,6 +15,7 @@ from trainer.config.prepare import (
     UncertainPolicy,
 )
 from trainer.config.section import Section
+from trainer.config.trackers import MlflowConfig, TensorBoardConfig, TrackersConfig
 from trainer.config.train import AugmentConfig, CheckpointConfig, EarlyStoppingConfig, EvaluateConfig, TrainConfig
 
 
@@ -35,6 +36,7 @@ class Config(Section):
     export: ExportConfig = ExportConfig()
     collectives: CollectivesConfig = CollectivesConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
+    trackers: TrackersConfig = TrackersConfig()
     restarts: RestartsConfig = RestartsConfig()
     cluster: ClusterConfig = ClusterConfig()
 
@@ -54,6 +56,7 @@ __all__ = [
     "EvaluateConfig",
     "ExportConfig",
     "LossConfig",
+    "MlflowConfig",
     "ModelConfig",
     "OptimizerConfig",
     "PhantomConfig",
@@ -64,6 +67,8 @@ __all__ = [
     "Section",
     "StoreConfig",
     "TelemetryConfig",
+    "TensorBoardConfig",
+    "TrackersConfig",
     "TrainConfig",
     "Trait",
     "UncertainPolicy",

@@ -132,6 +132,14 @@ CHECKPOINT_FAILURES = Metric(
 CHECKPOINTS_PENDING = Metric(
     "cxr_train_checkpoints_pending", "gauge", "Checkpoints that are taken and not committed yet."
 )
+TRACKER_FAILURES = Metric(
+    "cxr_train_tracker_failures_total",
+    "counter",
+    "Times TensorBoard's files or MLflow did not take what they were told; they are asked again.",
+)
+TRACKER_ROWS_PENDING = Metric(
+    "cxr_train_tracker_rows_pending", "gauge", "Rows of the history that a tracker is still to be told."
+)
 RESTARTS = Metric("cxr_train_restarts_total", "counter", "Attempts before this one.")
 WORLD_SIZE_WANTED = Metric("cxr_train_world_size_wanted", "gauge", "Ranks the job asked for.")
 WORLD_SIZE = Metric("cxr_train_world_size", "gauge", "Ranks the job has.")

@@ -67,6 +67,11 @@ def test_ranks_get_their_pods_secrets_and_settings():
     assert given["NCCL_DEBUG"] == "INFO"
 
 
+def test_ranks_get_what_opens_the_mlflow_server():
+    given = environment.of_a_rank({"MLFLOW_TRACKING_TOKEN": "hush", "MLFLOW_TRACKING_USERNAME": "me"})
+    assert set(given) == {"MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME"}
+
+
 def test_a_users_own_name_is_passed_if_it_is_listed_and_describes_no_place():
     given = environment.of_a_rank(POD)
     assert given["MY_SWITCH"] == "on"

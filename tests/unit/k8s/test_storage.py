@@ -13,6 +13,16 @@ def test_a_missing_secret_is_named_with_the_key_that_names_it():
     assert found["storage secret"].cure == "kubectl create secret generic s3 ..."
 
 
+def test_the_mlflow_secret_is_looked_for():
+    (finding,) = storage.secrets({"mlflow": {"existingSecret": "tracking"}}, {"tracking": None})
+    assert (finding.what, finding.level) == ("MLflow secret", "blocking")
+    assert finding.text == "mlflow.existingSecret names the Secret tracking, which is not there"
+
+
+def test_a_store_of_event_files_is_a_store():
+    assert storage.stores({"training": {"trackers": {"tensorboard": {"directory": "s3://boards"}}}}) == ["s3://boards"]
+
+
 def test_a_store_without_credentials_is_noted():
     wanted = {"training": {"data": {"training": "s3://films/nih"}}}
     assert [each.level for each in storage.secrets(wanted, {})] == ["note"]
