@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from trainer.config import EvaluateConfig
 from trainer.data.store.store import Store
 from trainer.metrics.estimate import Estimate
 from trainer.metrics.thresholds import choose
 from trainer.report.card_markdown import markdown
-from trainer.report.facts import RunFacts, SetFacts, SplitScores
+from trainer.report.facts import RunFacts, SetFacts
+from trainer.report.people import scores_by_group
+from trainer.report.scores_folder import SplitScores
 
 MARKDOWN, JSON = "card.md", "card.json"
 
@@ -85,6 +88,7 @@ def card(facts: RunFacts) -> Card:
             },
             "data": {split: _data(each) for split, each in facts.sets.items()},
             "metrics": {split: _metrics(each, facts.classes) for split, each in facts.scores.items()},
+            "groups": _groups(facts),
             "thresholds": _thresholds(facts),
             "limits": [*_LIMITS, *_own_limits(facts)],
             "environment": dict(facts.environment),
@@ -134,6 +138,34 @@ def _metrics(found: SplitScores, classes: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def _groups(facts: RunFacts) -> dict[str, Any]:
+    """Mean AUROC by sex, age band and view on the test set, else on validation; of what its films tell."""
+    found = facts.scores.get("test") or facts.scores["validation"]
+    scores = found.scores
+    drawn_as = EvaluateConfig(resamples=scores.resamples, confidence=scores.confidence, seed=scores.seed)
+    by_trait = scores_by_group(found.films, drawn_as, scores.mean_over)
+    return {
+        trait: {
+            "split": found.split,
+            "films_unknown": groups.films_unknown,
+            "reference": groups.reference,
+            "mean_over": [facts.classes[each] for each in groups.mean_over],
+            "groups": {
+                each.name: {
+                    "films": each.films,
+                    "patients": each.patients,
+                    "mean_auroc": each.mean_auroc and _estimate(each.mean_auroc),
+                    "gap": each.gap and _estimate(each.gap),
+                    "too_few": each.too_few,
+                }
+                for each in groups.groups
+            },
+        }
+        for trait, groups in by_trait.items()
+        if groups.groups
+    }
+
+
 def _thresholds(facts: RunFacts) -> dict[str, dict[str, float | None]]:
     """By rule and class, chosen on validation; none where that was not scored."""
     found = facts.scores.get("validation")
@@ -157,9 +189,15 @@ def _own_limits(facts: RunFacts) -> list[str]:
         ]
         if few:
             limits.append(f"Fewer than {FEW_POSITIVES} positive films of the {split} set: {', '.join(few)}.")
+    if not _groups_known(facts):
+        limits.append("Nobody knows how it does by sex, age or view: the scored sets do not tell them.")
     if "test" not in facts.scores:
         limits.append("It was not scored on a test set: the validation set also chose the checkpoint.")
     return limits
+
+
+def _groups_known(facts: RunFacts) -> bool:
+    return any(any(column) for each in facts.scores.values() for column in each.films.others.values())
 
 
 def _estimate(found: Estimate) -> dict[str, float | None]:

@@ -39,6 +39,8 @@ def _lines(card: Values) -> Iterator[str]:
             yield from ("", f"The {split} set was not looked at: {found['unknown']}.")
     for split, found in card["metrics"].items():
         yield from ("", *_metrics(split, found))
+    if card["groups"]:
+        yield from ("", *_groups(card["groups"]))
     if card["thresholds"]:
         yield from ("", *_thresholds(card))
     yield from ("", "## Limits", "", *(f"- {each}" for each in card["limits"]))
@@ -72,6 +74,28 @@ def _metrics(split: str, found: Values) -> Iterator[str]:
             for name, each in found["classes"].items()
         ],
     )
+
+
+def _groups(found: Mapping[str, Values]) -> Iterator[str]:
+    yield from ("## Groups of films", "")
+    yield "Mean AUROC over the classes that all groups with a mean tell, and how far it is from the reference group's."
+    for trait, each in found.items():
+        yield from (
+            "",
+            f"By {trait}, on the {each['split']} set; of {each['films_unknown']:,} films it is unknown.",
+            "",
+        )
+        rows = [
+            (
+                f"{name} (reference)" if name == each["reference"] else name,
+                f"{group['films']:,}",
+                f"{group['patients']:,}",
+                _interval(group["mean_auroc"]) if group["mean_auroc"] else f"too few: {group['too_few']}",
+                _interval(group["gap"]) if group["gap"] else "",
+            )
+            for name, group in each["groups"].items()
+        ]
+        yield from _table((trait, "films", "patients", "mean AUROC", "difference"), rows)
 
 
 def _thresholds(card: Values) -> Iterator[str]:

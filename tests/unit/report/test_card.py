@@ -102,3 +102,19 @@ def test_both_forms_are_written(facts: RunFacts, tmp_path) -> None:
     made.write(FolderStore(tmp_path / "report", "report"))
     assert (tmp_path / "report" / "card.md").read_bytes() == made.markdown()
     assert json.loads((tmp_path / "report" / "card.json").read_bytes())["name"] == "resnet34 on nih15"
+
+
+def test_groups_of_people_are_told_where_the_films_tell_them(facts: RunFacts) -> None:
+    assert card(facts).values["groups"] == {}
+    assert any("by sex, age or view" in each for each in card(facts).values["limits"])
+    test = facts.scores["test"]
+    sexes = tuple("F" if number % 4 < 2 else "M" for number in range(len(test.films.films)))
+    films = dataclasses.replace(test.films, others={"sex": sexes})
+    made = card(dataclasses.replace(facts, scores={"test": dataclasses.replace(test, films=films)}))
+    groups = made.values["groups"]["sex"]["groups"]
+    assert {name: each["films"] for name, each in groups.items()} == {"F": 30, "M": 30}
+    text = made.markdown().decode()
+    assert "By sex, on the test set; of 0 films it is unknown." in text
+    assert not any("by sex, age or view" in each for each in made.values["limits"])
+    for name, each in groups.items():
+        assert each["too_few"] in text if each["mean_auroc"] is None else name in text
