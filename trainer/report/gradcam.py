@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from trainer.errors import UsageError
 
-FEWEST_CELLS = 4
-"""A map of fewer cells a side says too little about where; films of 64 pixels leave a ResNet 2 at its end."""
+FEWEST_CELLS = 7
+"""A map of fewer cells a side says too little about where: a ResNet ends in 7 for films of 224 pixels, in 2 for 64."""
 
 
 class Maps(NamedTuple):

@@ -90,18 +90,18 @@ def test_a_frozen_network_is_explained_as_if_it_were_not() -> None:
 
 def test_before_pooling_and_one_dense_layer_it_is_the_class_activation_map() -> None:
     """Zhou et al., CVPR 2016: there the mean gradient of a map is its weight in the head, over its cells."""
-    model = _network("resnet18", side=128)
+    model = _network("resnet18", side=224)
     layer = explained_layer(model)
     films = films_of(model, 1)
     maps = keras.Model(model.inputs, layer.output)(films, training=False).numpy()[0]
     activation = np.maximum(maps @ model.get_layer("head").kernel.numpy()[:, 1], 0)
-    expected = tf.image.resize(activation[..., None], (128, 128), "bilinear").numpy()[..., 0]
+    expected = tf.image.resize(activation[..., None], (224, 224), "bilinear").numpy()[..., 0]
     found = grad_cam(model, films, np.array([1]))
-    assert found.cells == (4, 4)
+    assert found.cells == (7, 7)
     np.testing.assert_allclose(found.heat[0], expected / expected.max(), atol=1e-4)
 
 
-@pytest.mark.parametrize(("side", "layer", "cells"), [(224, "stage4_block1_relu", 7), (64, "stage3_block1_relu", 4)])
+@pytest.mark.parametrize(("side", "layer", "cells"), [(224, "stage4_block1_relu", 7), (64, "stage2_block1_relu", 8)])
 def test_the_last_maps_that_say_where_are_looked_at(side: int, layer: str, cells: int) -> None:
     found = explained_layer(_network("resnet18", side=side))
     assert (found.name, found.output.shape[1]) == (layer, cells)
