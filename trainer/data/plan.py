@@ -7,7 +7,7 @@ a rank takes a contiguous run of slots, so it needs only the shards that its lan
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -131,13 +131,18 @@ def scoring_batch(records_per_shard: Sequence[int], batch: int, batch_size: int)
 
     Its composition depends on the set and the batch size only; ranks take whole batches.
     """
-    ends = np.cumsum(np.asarray(records_per_shard, dtype=np.int64))
+    total = int(sum(records_per_shard))
     films = np.arange(batch * batch_size, (batch + 1) * batch_size, dtype=np.int64)
-    weight = (films < ends[-1]).astype(np.float32)
-    films = np.minimum(films, ends[-1] - 1)
+    weight = (films < total).astype(np.float32)
+    return replace(chosen_films(records_per_shard, np.minimum(films, total - 1)), weight=weight)
+
+
+def chosen_films(records_per_shard: Sequence[int], films: Integers) -> Slots:
+    """Films by their places in the set's order, int64 [n], from 0."""
+    ends = np.cumsum(np.asarray(records_per_shard, dtype=np.int64))
     shard = np.searchsorted(ends, films, side="right")
     start = np.concatenate([[0], ends])[shard]
-    return Slots(shard, films - start, weight)
+    return Slots(shard, films - start, np.ones(len(films), np.float32))
 
 
 def scoring_needs(records_per_shard: Sequence[int], batches: range, batch_size: int) -> list[Need]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.plan import EpochPlan, Slots, random_key, scoring_batch, scoring_needs
+from trainer.data.plan import EpochPlan, Slots, chosen_films, random_key, scoring_batch, scoring_needs
 from trainer.topology import Topology
 
 Film = tuple[int, int]
@@ -179,6 +179,12 @@ def test_a_scoring_pass_takes_every_film_once_in_the_sets_order(shards: list[int
 def test_a_scoring_pass_fills_its_last_batch_with_its_last_film() -> None:
     *_, last = (films_of(scoring_batch([2, 3], batch, 4)) for batch in range(2))
     assert last == [((1, 2), 1.0), ((1, 2), 0.0), ((1, 2), 0.0), ((1, 2), 0.0)]
+
+
+def test_films_are_found_by_their_place_in_the_set() -> None:
+    slots = chosen_films([3, 0, 4], np.array([6, 0, 3, 3]))
+    assert slots.places() == ([2, 0, 2, 2], [3, 0, 0, 0])
+    assert slots.weight.tolist() == [1, 1, 1, 1]
 
 
 def test_a_random_key_is_a_function_of_all_it_is_made_from() -> None:
