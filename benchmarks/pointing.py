@@ -19,7 +19,6 @@ from trainer.looking import looks_at
 from trainer.report import gradcam
 from trainer.report.facts import collect
 from trainer.report.page.cases import Look
-from trainer.topology import from_environment
 
 CONFIG = Path("demo.yaml")
 FILMS, CELLS = 400, (2, 4, 7)
@@ -39,7 +38,7 @@ def main() -> None:
     films = FilmSet.open(open_store(facts.sets["validation"].where, config.store, "data.validation"))
     for cells in CELLS:
         gradcam.FEWEST_CELLS = cells
-        looks = looks_at(config, from_environment({}), facts.checkpoint.mark, films, wanted, lambda *_: None)
+        looks = looks_at(config, facts.checkpoint.mark, films, wanted, lambda *_: None)
         hits = [_is_hit(looks[pair], scored.classes[pair[1]]) for pair in wanted]
         print(f"maps of at least {cells} cells a side: {np.mean(hits):.0%} of {len(hits)} hit the sign")
 

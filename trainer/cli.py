@@ -17,6 +17,7 @@ from trainer.cli_audit import add_audit_verb
 from trainer.cli_cluster import add_cluster_verbs
 from trainer.cli_compare import add_compare_verb
 from trainer.cli_films import add_film_verbs
+from trainer.cli_report import add_report_verb
 from trainer.config import Config
 from trainer.console import Debug, File, LogFormat, Set, console, errors_in_one_line, say, start_logs
 from trainer.errors import DataError
@@ -89,6 +90,7 @@ def show_config(config: File = None, set_: Set = None, debug: Debug = False) -> 
         sys.stdout.write(settings.dump(settings.load(config, set_ or [])))
 
 
+add_report_verb(app)
 add_audit_verb(app)
 add_compare_verb(app)
 add_cluster_verbs(app)

@@ -44,7 +44,7 @@ def test_the_program_answers_without_tensorflow() -> None:
 def test_help_names_every_verb() -> None:
     answer = ask("--help")
     assert answer.code == 0
-    for verb in ("phantom", "prepare", "train", "evaluate", "predict", "audit", "compare", "config"):
+    for verb in ("phantom", "prepare", "train", "evaluate", "predict", "audit", "compare", "report", "config"):
         assert verb in answer.out
 
 

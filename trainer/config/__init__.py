@@ -14,6 +14,7 @@ from trainer.config.prepare import (
     Trait,
     UncertainPolicy,
 )
+from trainer.config.report import ReportConfig
 from trainer.config.section import Section
 from trainer.config.trackers import MlflowConfig, TensorBoardConfig, TrackersConfig
 from trainer.config.train import AugmentConfig, CheckpointConfig, EarlyStoppingConfig, EvaluateConfig, TrainConfig
@@ -34,6 +35,7 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     predict: PredictConfig = PredictConfig()
     export: ExportConfig = ExportConfig()
+    report: ReportConfig = ReportConfig()
     collectives: CollectivesConfig = CollectivesConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     trackers: TrackersConfig = TrackersConfig()
@@ -62,6 +64,7 @@ __all__ = [
     "PhantomConfig",
     "PredictConfig",
     "PrepareConfig",
+    "ReportConfig",
     "RestartsConfig",
     "ScheduleConfig",
     "Section",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from trainer.metrics.auroc import Floats
+from trainer.metrics.estimate import Floats
 
 
 class Mistakes(NamedTuple):

@@ -13,6 +13,8 @@ class Published(NamedTuple):
     differs: str
 
 
+OFFICIAL_TEST_FILMS = 25_596
+
 CHESTXRAY14: tuple[Published, ...] = (
     Published(
         "Wang et al., CVPR 2017",

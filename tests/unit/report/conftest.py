@@ -12,7 +12,7 @@ from trainer import settings
 from trainer.checkpoint import history
 from trainer.checkpoint.attempt import claim
 from trainer.checkpoint.owner import Owner, Process
-from trainer.checkpoint.snapshot import Snapshot, State
+from trainer.checkpoint.snapshot import Arrays, Snapshot, State
 from trainer.checkpoint.writing import commit
 from trainer.config import Config
 from trainer.data.film_set import FilmSet
@@ -26,6 +26,7 @@ from trainer.report.film_scores import FilmScores
 from trainer.report.scores_folder import write_scores
 
 STEPS = 10
+NO_NETWORK: Arrays = {"head/bias": np.zeros(3, np.float32)}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class FinishedRun:
     config: Config
     store: Store
 
-    def write_state(self, **changes: Any) -> str:
+    def write_state(self, arrays: Arrays = NO_NETWORK, **changes: Any) -> str:
         """Commits a checkpoint of the last step as another attempt; its name."""
         training = FilmSet.open(open_store(self.config.data.training, self.config.store, "data.training"))
         run = {
@@ -48,14 +49,15 @@ class FinishedRun:
         }
         attempt = claim(self.store, Owner("films/a", "films/r", "node", Process("another machine", 1, 1)), 60.0)
         state = State(step=STEPS, attempt=attempt.number, run=run, best_auroc=0.75, **{"epoch": 2, **changes})
-        arrays = {"head/bias": np.zeros(3, np.float32)}
         rows = history.History([{"kind": "epoch", "step": STEPS, "epoch": 2, "loss": 0.3, "validation_auroc": 0.75}])
         return commit(self.store, Snapshot(arrays, arrays, state), rows.content(), attempt).mark.folder
 
-    def score(self, split: str, checkpoint: str, *, seed: int = 0) -> None:
-        """Writes scores that know something of the labels."""
+    def score(self, split: str, checkpoint: str, *, seed: int = 0, without: str = "") -> None:
+        """Writes scores that know something of the labels; of the class ``without``, there are no positives."""
         films = FilmSet.open(open_store(getattr(self.config.data, split), self.config.store, f"data.{split}"))
         labels, findings = films.labels(), label_set("nih15").findings
+        if without:
+            labels[:, films.manifest.classes.index(without)] = 0
         drawn = np.random.default_rng(seed).random(labels.shape)
         scores = (0.6 * drawn + 0.4 * np.nan_to_num(labels, nan=0.5)).astype(np.float32)
         mean_over = [films.manifest.classes.index(each) for each in findings]

@@ -2,7 +2,7 @@
 
 import math
 
-from trainer.metrics.bootstrap import Estimate
+from trainer.metrics.estimate import Estimate
 
 UNDEFINED = "not defined"
 
