@@ -68,6 +68,9 @@ class Monitor:
         wanted = run.config.collectives.wanted_ranks or topology.world_size
         self._recorder.set(catalog.WORLD_SIZE_WANTED, wanted)
         self._recorder.add(catalog.RESTARTS, run.state.attempt - 1)
+        for metric in _CACHE.values():
+            # Nothing so far is a number too: what has never been told has no rate.
+            self._recorder.add(metric, 0)
         log.info("%s", _opening(run))
 
     @contextmanager

@@ -42,6 +42,14 @@ class Selected:
         """Growth a second over the window."""
         return f"rate({self.of(metric, suffix)}[{self._window}])"
 
+    def rank_rate(self, metric: Metric) -> str:
+        """By rank: growth a second."""
+        return f"sum by ({RANK}) ({self.rate(metric)})"
+
+    def grown(self, metric: Metric) -> str:
+        """By job: what the window added, all ranks together."""
+        return f"sum by ({JOB}) (increase({self.of(metric)}[{self._window}]))"
+
     def buckets(self, metric: Metric) -> str:
         """By upper bound: what the window counted into a histogram, all ranks together."""
         return f"sum by (le) (increase({self.of(metric, '_bucket')}[{self._window}]))"

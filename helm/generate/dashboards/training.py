@@ -30,6 +30,7 @@ def training() -> dashboard.Dashboard:
         ("Does it learn?", _learning()),
         ("How fast is it?", _speed()),
         ("Where does a step's time go, and which rank is slow?", _ranks()),
+        ("Do films come from the store in time?", _store()),
         ("Checkpoints, restarts, ranks", _safety()),
     )
     return with_sections(board, sections)
@@ -197,6 +198,52 @@ def _ranks() -> list[Panel]:
             },
             width=12,
             warn={"costs by compute": slow, "costs by input": slow},
+        ),
+    ]
+
+
+def _store() -> list[Panel]:
+    return [
+        curves(
+            "Fetched from the store",
+            "Bytes of films a second, by rank. Nothing, where the films lie in a folder or the cache holds them all.",
+            "Bps",
+            Query(JOBS.rank_rate(catalog.CACHE_FETCHED_BYTES), "rank {{rank}}"),
+            width=8,
+            floor=0,
+        ),
+        curves(
+            "Waiting for the store",
+            "Part of its time that a rank's reader waits for the store. Read ahead, it need not hold up a step.",
+            "percentunit",
+            Query(JOBS.rank_rate(catalog.CACHE_WAIT_SECONDS), "rank {{rank}}"),
+            width=8,
+            floor=0,
+        ),
+        curves(
+            "Films read one by one",
+            "Films a second whose shard was not in the cache yet, or found no room: many only while the cache fills.",
+            "suffix: films/s",
+            Query(JOBS.rank_rate(catalog.CACHE_DIRECT_FILMS), "rank {{rank}}"),
+            width=8,
+            floor=0,
+        ),
+        curves(
+            "Shards needed",
+            "Found in the node's cache or not, all ranks together.",
+            "none",
+            Query(JOBS.grown(catalog.CACHE_HITS), "in the cache"),
+            Query(JOBS.grown(catalog.CACHE_MISSES), "not in the cache"),
+            floor=0,
+        ),
+        curves(
+            "Trouble in the cache",
+            "Shards evicted to make room, shards that found none; files or answers with wrong bytes.",
+            "none",
+            Query(JOBS.grown(catalog.CACHE_EVICTIONS), "evicted"),
+            Query(JOBS.grown(catalog.CACHE_FAILURES), "not taken"),
+            Query(JOBS.grown(catalog.CACHE_CORRUPT), "wrong bytes"),
+            floor=0,
         ),
     ]
 
