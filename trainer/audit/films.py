@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from trainer.data.film.images import decode_stored
 from trainer.data.shard.index import ShardIndex, index_name
-from trainer.data.shard.manifest import Manifest, sha256_of
+from trainer.data.shard.manifest import ANEW, Manifest, sha256_of
 from trainer.data.store.store import Store
 from trainer.errors import DataError
 
@@ -36,5 +36,5 @@ class StoredFilms:
         name = index_name(info.name)
         content = self._store.read(name)
         if sha256_of(content) != info.index_sha256:
-            raise DataError(self._store.key, name, "is not what the manifest says", "copy the set anew")
+            raise DataError(self._store.key, name, "is not what the manifest says", ANEW)
         return ShardIndex(content)

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from trainer.data.shard.index import ShardIndex
 from trainer.data.shard.manifest import Manifest, ShardInfo, sha256_of
 from trainer.data.shard.shard import Shard, mapped, other_hash
 from trainer.data.store.store import Range, Store
+
+log = logging.getLogger("cxr_train")
 
 _ASK_AGAIN_SECONDS = 0.05
 """Whether another process has fetched a shard: a lock of a file is not waited for with an end."""
@@ -73,7 +76,7 @@ class NodeCache(Keeper):
             if content is not None:
                 if sha256_of(content) == info.index_sha256:
                     return ShardIndex(content)
-                self.tell("corrupt", 1)
+                self._corrupt("the cache", f"index of {self.where(shard)}")
             return index_in_store(self.store, info, self._keep_index)
 
     def records(self, shard: int, ranges: Sequence[Range], *, again: bool) -> list[bytes]:
@@ -108,9 +111,13 @@ class NodeCache(Keeper):
             content = mapped(file)
             if self.hash_of(file, content) == info.sha256:
                 return Mapped(file, content)
-        self.tell("corrupt", 1)
+        self._corrupt("the cache", info.name)
         self._folder.discard(file, info.sha256)
         return None
+
+    def _corrupt(self, where: str, what: str) -> None:
+        self.tell("corrupt", 1)
+        log.warning("%s: %s has another SHA-256 than the manifest says; fetched again", what, where)
 
     def _fetched(self, shard: int, info: ShardInfo) -> Mapped:
         found = ""
@@ -123,7 +130,7 @@ class NodeCache(Keeper):
                 self._folder.commit(begun, info.sha256)
                 self.know_hash(begun, found)
                 return Mapped(begun, mapped(begun))
-            self.tell("corrupt", 1)
+            self._corrupt("the store's answer", self.where(shard))
             self._folder.abandon(begun, info.sha256)
         raise other_hash(found, info.sha256, self.where(shard))
 

@@ -1,5 +1,6 @@
 """The films of a set by (shard, record): from shards within reach, and until they are, each by itself."""
 
+import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,12 @@ from trainer.data.cache.ahead import Ahead, Needs
 from trainer.data.cache.keeper import Keeper
 from trainer.data.film.images import Pixels
 from trainer.data.shard.index import Floats, ShardIndex
+from trainer.data.shard.manifest import ANEW
 from trainer.data.shard.shard import Shard
 from trainer.data.shard.tfrecord import is_sound
 from trainer.errors import DataError
+
+log = logging.getLogger("cxr_train")
 
 _PATIENCE = 4
 """A shard on its way is waited for so many times as long as its films took to read by themselves the last time."""
@@ -126,5 +130,7 @@ class Shards:
             if not damaged:
                 return contents
             self._keeper.tell("corrupt", len(damaged))
-        cure = "copy the set anew or run 'cxr-train prepare'"
-        raise DataError(self._keeper.where(shard), f"record {damaged[0]}", "is not what its checksum says", cure)
+            log.warning(
+                "%s: record %d is not what its checksum says; read again", self._keeper.where(shard), damaged[0]
+            )
+        raise DataError(self._keeper.where(shard), f"record {damaged[0]}", "is not what its checksum says", ANEW)

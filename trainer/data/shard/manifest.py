@@ -17,6 +17,8 @@ READABLE_VERSIONS = (2, FORMAT_VERSION)
 """Sets of version 2 have no demographics: all is unknown."""
 
 MANIFEST_NAME = "manifest.json"
+ANEW = "copy the set anew or run 'cxr-train prepare'"
+"""What cures a set that is not what its manifest says."""
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Split = Literal["training", "validation", "test"]
@@ -124,7 +126,7 @@ def parse_manifest(content: bytes, store: Store) -> Manifest:
         return Manifest.model_validate(parsed)
     except (ValueError, ValidationError) as error:
         damage = f"holds a damaged {MANIFEST_NAME} ({_first_line(error)})"
-        raise DataError(store.key, store.where, damage, "copy the set anew or run 'cxr-train prepare'") from error
+        raise DataError(store.key, store.where, damage, ANEW) from error
 
 
 def sha256_of(content: bytes) -> str:

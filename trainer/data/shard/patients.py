@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.shard.manifest import Manifest, PatientsFile, sha256_of
+from trainer.data.shard.manifest import ANEW, Manifest, PatientsFile, sha256_of
 from trainer.data.store.store import NotThere, Store
 from trainer.errors import DataError
 
@@ -81,6 +81,6 @@ def _read_patients(store: Store, manifest: Manifest) -> Hashes:
             store.key,
             store.where,
             f"holds a {described.name} with the SHA-256 {found[:12]}, in the manifest it is {described.sha256[:12]}",
-            "copy the set anew or run 'cxr-train prepare'",
+            ANEW,
         )
     return np.frombuffer(content, dtype="<u8")

@@ -10,10 +10,8 @@ import numpy as np
 
 from trainer.data.film.images import Encoding, Pixels, decode_stored
 from trainer.data.shard.index import Floats, ShardIndex, index_name
-from trainer.data.shard.manifest import Manifest, sha256_of
+from trainer.data.shard.manifest import ANEW, Manifest, sha256_of
 from trainer.errors import DataError
-
-_CURE = "copy the set anew or run 'cxr-train prepare'"
 
 
 class Shard:
@@ -83,12 +81,12 @@ def check(found: str, expected: str, where: object) -> None:
 
 def other_hash(found: str, expected: str, where: object) -> DataError:
     """Of a file that is not what the manifest says."""
-    return DataError(str(where), found[:12], f"is not the SHA-256 in the manifest, {expected[:12]}", _CURE)
+    return DataError(str(where), found[:12], f"is not the SHA-256 in the manifest, {expected[:12]}", ANEW)
 
 
 def missing(expected: str, where: object) -> DataError:
     """Of a file that is not there."""
-    return DataError(str(where), expected[:12], "is the SHA-256 of a file that is missing or empty", _CURE)
+    return DataError(str(where), expected[:12], "is the SHA-256 of a file that is missing or empty", ANEW)
 
 
 def _read(path: Path) -> bytes:

@@ -177,7 +177,7 @@ def test_a_full_cache_needs_nothing_of_the_store(opened: OpenSet, local: FilmSet
 
 @pytest.mark.parametrize("damage", ["a flipped bit", "half a file", "an empty file"])
 def test_a_damaged_file_of_the_cache_is_fetched_anew_and_counted(
-    cached: Path, opened: OpenSet, local: FilmSet, damage: str
+    cached: Path, opened: OpenSet, local: FilmSet, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     damaged = shard_files(cached)[0]
     content = bytearray(damaged.read_bytes())
@@ -188,6 +188,7 @@ def test_a_damaged_file_of_the_cache_is_fetched_anew_and_counted(
     assert same(paced(films), read(local))
     counts = settled(films, tally)
     assert counts["corrupt"] >= 1
+    assert "the cache has another SHA-256 than the manifest says; fetched again" in caplog.text
     assert len(content) <= counts["fetched_bytes"] < 2 * len(content)
     assert damaged.stat().st_size == len(content)
 
