@@ -12,6 +12,7 @@ from trainer.data.store.opening import is_remote, open_store
 from trainer.durable import write_durably
 from trainer.looking import looks_at
 from trainer.report.analysis import Analysis, analyse, choose_on
+from trainer.report.card import card
 from trainer.report.facts import KEY, RunFacts, collect
 from trainer.report.mistakes import worst_mistakes
 from trainer.report.page.cases import case_blocks
@@ -36,7 +37,7 @@ class Reported:
 
 
 def report(config: Config, watch: Watch = unwatched) -> Reported:
-    """Writes the page of the run in ``checkpoint.directory``, from what ``evaluate`` wrote there.
+    """Writes the page of the run in ``checkpoint.directory``, from what ``evaluate`` wrote there; its model card too.
 
     Raises DataError for a run that is not finished or was not scored, UsageError; StoreDown.
     """
@@ -48,6 +49,7 @@ def report(config: Config, watch: Watch = unwatched) -> Reported:
     cases, pictures = _cases(config, facts, shown, analysis, films, watch)
     title = config.report.title or f"Chest-film classifier: {Path(facts.where).name}"
     page = render(compose(title, facts, shown, analysis, cases)).encode()
+    card(facts).write(open_store(config.checkpoint.directory, config.store, KEY))
     return Reported(_write(config, page), len(page), pictures)
 
 

@@ -17,6 +17,7 @@ from trainer.data.store.folder import FolderStore
 from trainer.errors import DataError
 from trainer.model.registry import build
 from trainer.network import model_arrays
+from trainer.report.card import card
 from trainer.report.facts import collect
 from trainer.report.page.words import readable, with_interval
 from trainer.reporting import Reported, report
@@ -49,6 +50,13 @@ def page_of(config: Config, **changes: object) -> tuple[Reported, str]:
 def text_of(page: str) -> str:
     """What is read, without images."""
     return re.sub(r'src="data:[^"]*"', "", page)
+
+
+def test_the_model_card_lies_in_the_run(run: FinishedRun) -> None:
+    page_of(run.config, films_per_class=0)
+    made = card(collect(run.config))
+    assert run.store.read("card.md") == made.markdown()
+    assert run.store.read("card.json") == made.json()
 
 
 def test_every_score_is_on_the_page(run: FinishedRun) -> None:
