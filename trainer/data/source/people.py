@@ -24,13 +24,20 @@ def read_people(table: pd.DataFrame, config: PrepareConfig) -> list[Demographics
 
 
 def _texts(table: pd.DataFrame, trait: Trait, config: PrepareConfig) -> list[str]:
-    names = _COLUMNS.get(config.catalog, {}).get(trait) or (getattr(config.columns, trait),)
-    column = next((name for name in names if name in table.columns), None)
+    column = next((name for name in _names(trait, config) if name in table.columns), None)
     if trait not in config.demographics or column is None:
         return [""] * len(table)
     if config.catalog == "chexpert":
         return _chexpert(table, column, trait)
     return table[column].tolist()
+
+
+def _names(trait: Trait, config: PrepareConfig) -> tuple[str, ...]:
+    """What the column may be called."""
+    if config.catalog != "csv":
+        return _COLUMNS[config.catalog][trait]
+    columns = config.columns
+    return ({"sex": columns.sex, "age": columns.age, "view": columns.view}[trait],)
 
 
 def _chexpert(table: pd.DataFrame, column: str, trait: Trait) -> list[str]:

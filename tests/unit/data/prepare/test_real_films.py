@@ -36,4 +36,9 @@ def test_real_films_are_counted_as_the_official_table_says(tmp_path: Path) -> No
         for name in NIH15.classes:
             expected = rows["Finding Labels"].str.split("|").apply(lambda names, name=name: name in names).sum()
             assert sum(each.counts[name].positive for each in manifests) == expected
+        for trait, column in (("sex", "Patient Gender"), ("view", "View Position")):
+            for name, films in rows[column].value_counts().items():
+                assert sum(getattr(each.people, trait)[name] for each in manifests) == films
+        assert sum(each.people.age["80+"] for each in manifests) == (rows["Patient Age"] >= 80).sum()
+        assert not any(sum(each.people.unread.values()) for each in manifests)
     assert json.loads((tmp_path / "training" / "manifest.json").read_text())["made"]["films_missing"] > 70_000
