@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import demographics_of
+from trainer import settings
+from trainer.compare import compare
 from trainer.data.film_set import FilmSet
 from trainer.data.store.folder import FolderStore
 from trainer.demographics import Demographics
@@ -28,6 +30,7 @@ class Evaluated(NamedTuple):
     patients: list[str]
     people: list[Demographics]
     summary: dict
+    run: Path
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,14 @@ def test_what_the_set_knows_of_sex_age_and_view_stands_beside_each_film(evaluate
     assert evaluated[2].people == found.demographics() == [demographics_of(film) for film in range(70)]
 
 
+def test_a_run_does_not_differ_from_itself_scored_on_another_number_of_ranks(evaluated) -> None:
+    asked = settings.load(None, ["evaluate.split=validation"])
+    found = compare(asked, str(evaluated[1].run), str(evaluated[2].run)).differences
+    assert found.mean.difference.value == pytest.approx(0, abs=1e-3)
+    assert found.mean.a == evaluated[1].summary["mean_auroc"]["value"]
+    assert found.mean.b == evaluated[2].summary["mean_auroc"]["value"]
+
+
 def _read(folder: Path) -> Evaluated:
     with (folder / "films.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -76,7 +87,7 @@ def _read(folder: Path) -> Evaluated:
     summary = json.loads((folder / "scores.json").read_text())
     people = people_of(parse_film_scores((folder / "films.csv").read_bytes(), "films.csv"))
     films, patients = ([row[name] for row in rows] for name in ("film", "patient"))
-    return Evaluated(np.array(scores), films, patients, people, summary)
+    return Evaluated(np.array(scores), films, patients, people, summary, folder.parent)
 
 
 @pytest.fixture(scope="module")

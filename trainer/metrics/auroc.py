@@ -126,16 +126,20 @@ class Through:
     """Of all negative films, [weightings]."""
 
     def areas(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """AUROC and average precision, two float64 [weightings].
+        """AUROC and average precision, two float64 [weightings]."""
+        return self.auroc(), self.average_precision()
 
-        AUROC is NaN where no positive or no negative has weight, average precision where no positive has.
-        """
+    def auroc(self) -> NDArray[np.float64]:
+        """Float64 [weightings]; NaN where no positive or no negative has weight."""
         negatives_below = self._negatives_below + 0.5 * (self.group - self.positive)
+        pairs = np.einsum("wg,wg->w", self.positive, negatives_below)
+        return ratio(pairs, self.positives * self.negatives)
+
+    def average_precision(self) -> NDArray[np.float64]:
+        """Float64 [weightings]; NaN where no positive has weight."""
         # A group whose films all have weight 0 has no precision, and adds nothing: its NaN must not spread.
         precision = np.nan_to_num(ratio(self.positive_through, self.through))
-        pairs = np.einsum("wg,wg->w", self.positive, negatives_below)
-        gained = np.einsum("wg,wg->w", self.positive, precision)
-        return ratio(pairs, self.positives * self.negatives), ratio(gained, self.positives)
+        return ratio(np.einsum("wg,wg->w", self.positive, precision), self.positives)
 
     def sensitivity_at(self, specificity: float) -> NDArray[np.float64]:
         """The highest sensitivity of the thresholds whose specificity is at least that, float64 [weightings].
@@ -186,7 +190,7 @@ def aurocs(rankings: Sequence[Sequence[Ranking]], weights: Floats) -> NDArray[np
         rankings: of the same films, as of several models or of several groups of the films.
         weights: float [weightings, films], 0 and more.
     """
-    return np.stack([np.stack([each.areas(weights)[0] for each in row], axis=-1) for row in rankings], axis=1)
+    return np.stack([np.stack([each.through(weights).auroc() for each in row], axis=-1) for row in rankings], axis=1)
 
 
 def _once_each(labels: Floats) -> NDArray[np.float64]:
