@@ -7,10 +7,11 @@ from functools import cache
 from typing import NamedTuple
 
 from trainer.config import DicomConfig, StoreConfig, Trait
-from trainer.data.film.dicom import is_dicom, read_dicom
+from trainer.data.film.dicom import is_dicom
 from trainer.data.film.dicom_person import read_demographics
 from trainer.data.film.dicom_rules import Unwanted
-from trainer.data.film.images import Encoding, Pixels, decode, encode, resize
+from trainer.data.film.images import Encoding, encode, resize
+from trainer.data.film.pixels import read_film
 from trainer.data.prepare.tasks import ShardKey
 from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.manifest import Split
@@ -96,7 +97,7 @@ def decode_chunk(chunk: Sequence[Step], work: Work) -> list[Done]:
 def _decode_film(task: FilmTask, content: bytes, work: Work) -> DecodedFilm:
     storage = work.storage
     try:
-        image = _pixels(content, task.film, storage)
+        image = read_film(content, name=task.film, minimum_side=storage.minimum_side, rules=storage.dicom)
         person = task.demographics if isinstance(image, Unwanted) else _demographics(content, task, storage)
     except DataError as error:
         return DecodedFilm(task.key, task.film, None, fault=error.rule)
@@ -106,12 +107,6 @@ def _decode_film(task: FilmTask, content: bytes, work: Work) -> DecodedFilm:
     side = storage.side
     film = StoredFilm(task.film, task.patient, task.labels, stored, storage.encoding, side, side, person)
     return DecodedFilm(task.key, task.film, frame_film(film), demographics=person)
-
-
-def _pixels(content: bytes, film: str, storage: Storage) -> Pixels | Unwanted:
-    if is_dicom(content):
-        return read_dicom(content, name=film, rules=storage.dicom)
-    return decode(content, name=film, minimum_side=storage.minimum_side)
 
 
 def _demographics(content: bytes, task: FilmTask, storage: Storage) -> Demographics:
