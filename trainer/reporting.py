@@ -19,6 +19,8 @@ from trainer.report.page.cases import case_blocks
 from trainer.report.page.classes import Shown
 from trainer.report.page.compose import compose
 from trainer.report.page.html import render
+from trainer.report.page.subgroups import ByTrait
+from trainer.report.people import scores_by_group
 from trainer.report.scores_folder import SplitScores
 from trainer.scoring import Watch, unwatched
 
@@ -48,7 +50,7 @@ def report(config: Config, watch: Watch = unwatched) -> Reported:
     analysis = analyse(shown.films, shown.scores, chosen, bins=config.evaluate.calibration_bins)
     cases, pictures = _cases(config, facts, shown, analysis, films, watch)
     title = config.report.title or f"Chest-film classifier: {Path(facts.where).name}"
-    page = render(compose(title, facts, shown, analysis, cases)).encode()
+    page = render(compose(title, facts, shown, analysis, _groups(config, shown), cases)).encode()
     card(facts).write(open_store(config.checkpoint.directory, config.store, KEY))
     return Reported(_write(config, page), len(page), pictures)
 
@@ -69,6 +71,14 @@ def _films(config: Config, facts: RunFacts, split: Split) -> FilmSet | None:
         log.warning("the page shows no films: %s", found.why)
         return None
     return FilmSet.open(open_store(found.where, config.store, f"data.{split}"), config.data.cache)
+
+
+def _groups(config: Config, shown: SplitScores) -> ByTrait:
+    """Scores by sex, age band and view, with intervals as those of the whole set."""
+    scores = shown.scores
+    drawn = {"resamples": scores.resamples, "confidence": scores.confidence, "seed": scores.seed}
+    evaluated = config.evaluate.model_copy(update=drawn)
+    return scores_by_group(shown.films, evaluated, (*scores.mean_over, *scores.left_out))
 
 
 def _cases(

@@ -6,13 +6,14 @@ from trainer.report.page.blocks import Page
 from trainer.report.page.classes import Shown, class_parts
 from trainer.report.page.making import course_part, data_part, methods_part, settings_part
 from trainer.report.page.scores import calibration_part, class_scores, threshold_part
+from trainer.report.page.subgroups import ByTrait, subgroup_part
 from trainer.report.page.summary import RESEARCH_ONLY, in_short, lead
 from trainer.report.page.together import together_part
 from trainer.report.scores_folder import SplitScores
 
 
-def compose(title: str, facts: RunFacts, shown: SplitScores, analysis: Analysis, cases: Shown) -> Page:
-    """The page about the films of ``shown``; ``cases`` are pictures of films, by class."""
+def compose(title: str, facts: RunFacts, shown: SplitScores, analysis: Analysis, groups: ByTrait, cases: Shown) -> Page:
+    """The page about the films of ``shown``: ``groups`` are their scores by trait, ``cases`` pictures of films."""
     classes, scores = shown.films.classes, shown.scores
     parts = (
         in_short(facts, shown),
@@ -20,6 +21,7 @@ def compose(title: str, facts: RunFacts, shown: SplitScores, analysis: Analysis,
         threshold_part(analysis, shown, classes),
         calibration_part(analysis, classes),
         class_parts(analysis, shown, classes, cases),
+        subgroup_part(groups, scores, classes),
         together_part(analysis.cooccurrence, classes),
         course_part(facts.history),
         data_part(facts),
