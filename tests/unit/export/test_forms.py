@@ -1,5 +1,6 @@
 """Each form gives the trainer's own scores, for every network and every option of it."""
 
+import sys
 from pathlib import Path
 
 import keras
@@ -7,13 +8,16 @@ import numpy as np
 import pytest
 
 from tests.unit.export.conftest import CLASSES, SIDE
+from trainer import settings
 from trainer.collectives import SingleRank
 from trainer.config import ModelConfig
-from trainer.errors import DataError
+from trainer.errors import DataError, UsageError
 from trainer.export import keras_file, onnx_file, saved_model
 from trainer.export.checking import TOLERANCE
+from trainer.export.export import export
 from trainer.export.stock import stock_model
 from trainer.scoring import Scorer
+from trainer.topology import Topology
 
 NETWORKS = [
     ("simple_cnn", {}),
@@ -77,6 +81,14 @@ def test_a_saved_model_scores_alike_and_names_its_classes(small, tmp_path: Path)
     named = signatures[saved_model.BY_CLASS](films=tf.constant(FILMS))
     assert set(named) == set(CLASSES)
     np.testing.assert_array_equal(named["Mass"], given["probabilities"][:, 1])
+
+
+def test_onnx_without_its_libraries_is_refused_before_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("trainer.export.onnx_file")
+    monkeypatch.setitem(sys.modules, "trainer.export.onnx_file", None)
+    config = settings.load(None, ["export.destination=out", "export.formats=onnx"])
+    with pytest.raises(UsageError, match=r"^export.formats: 'onnx' needs .*; install cxr-train with the extra onnx"):
+        export(config, Topology(0, 1, 0, 1))
 
 
 class Doubled(keras.layers.Layer):
