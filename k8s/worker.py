@@ -23,6 +23,7 @@ from trainer.errors import ClusterError, Stopped
 from trainer.telemetry import beat
 from trainer.telemetry.exporter import DIRECTORY_VARIABLE, Server, serve
 
+_LEAVE = (signal.SIGTERM, signal.SIGINT)
 _WATCH_SECONDS = 2.0
 _SSHD_STARTS = 5
 _BE_THE_REAPER = 36  # PR_SET_CHILD_SUBREAPER
@@ -54,7 +55,7 @@ class Worker:
     async def run(self) -> int:
         """The exit code of the pod."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _LEAVE:
             loop.add_signal_handler(number, self._leaving.set)
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         for folder in (self._metrics, self._beats):
@@ -73,6 +74,11 @@ class Worker:
             self._stop_sshd()
             if metrics:
                 metrics.close()
+            # A closing loop gives up its end of the signals before it stops listening to them.
+            loop.remove_signal_handler(signal.SIGCHLD)
+            for number in _LEAVE:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
 
     async def _end(self) -> int:
         if self._failed:
