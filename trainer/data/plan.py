@@ -19,6 +19,11 @@ Integers = npt.NDArray[np.int64]
 _RECORD_BITS = 32
 _RECORD_MASK = 2**_RECORD_BITS - 1
 
+_BLOCK_BATCHES = 16
+"""Whose slots are found together: for one batch at a time, calling numpy takes longer than what it computes."""
+
+_BLOCKS = 4
+
 
 @dataclass(frozen=True)
 class Slots:
@@ -61,12 +66,13 @@ class EpochPlan:
         self._lanes = _lane_starts(self.films, global_batch_size)
         # Neighbouring lanes run through different windows; each is shuffled once while it is in use.
         self._window = lru_cache(maxsize=2 * global_batch_size)(self._shuffled_window)
+        self._block = lru_cache(maxsize=_BLOCKS)(self._block_of_slots)
 
     def slots(self, batch: int, wanted: range) -> Slots:
         """The films of batch ``batch`` for the run of slots ``wanted``."""
-        positions, real = self._positions(batch, wanted)
-        shard, record = self._locate(positions)
-        return Slots(shard, record, real.astype(np.float32))
+        block, row = divmod(batch, _BLOCK_BATCHES)
+        shard, record, weight = self._block(block, wanted)
+        return Slots(shard[row], record[row], weight[row])
 
     def needs(self, wanted: range, first_batch: int = 0) -> list[Need]:
         """The shards that the run of slots needs from batch ``first_batch`` on, in the order of their first use."""
@@ -86,7 +92,7 @@ class EpochPlan:
                 np.maximum.at(lasts, shards, batches[later])
         # Films that are repeated to fill a batch.
         for batch in range(max(first_batch, self.films // (len(self._lanes) - 1)), self.batches):
-            shards, _ = self._locate(self._positions(batch, wanted)[0])
+            shards, _ = self._locate(self._positions(np.array([batch]), wanted)[0][0])
             np.minimum.at(firsts, shards, batch)
             np.maximum.at(lasts, shards, batch)
         needed = np.flatnonzero(lasts >= 0)
@@ -103,13 +109,20 @@ class EpochPlan:
             window_shards=len(self._windows[0]),
         )
 
-    def _positions(self, batch: int, wanted: range) -> tuple[Integers, npt.NDArray[np.bool_]]:
-        """Places in the epoch's order of the films of a batch, and which of them are not repeated to fill it."""
+    def _block_of_slots(self, block: int, wanted: range) -> tuple[Integers, Integers, npt.NDArray[np.float32]]:
+        """Shards, records and weights of batches that follow each other, [batches, slots]."""
+        first = block * _BLOCK_BATCHES
+        positions, real = self._positions(np.arange(first, min(first + _BLOCK_BATCHES, self.batches)), wanted)
+        shard, record = self._locate(positions.reshape(-1))
+        return shard.reshape(real.shape), record.reshape(real.shape), real.astype(np.float32)
+
+    def _positions(self, batches: Integers, wanted: range) -> tuple[Integers, npt.NDArray[np.bool_]]:
+        """Places in the epoch's order, and which films are not repeated to fill a batch, both [batches, slots]."""
         lane_start = self._lanes[wanted.start : wanted.stop]
         lane_films = self._lanes[wanted.start + 1 : wanted.stop + 1] - lane_start
-        real = batch < lane_films
+        real = batches[:, None] < lane_films
         # A lane that has run out repeats its last film; one that never had a film, its neighbour's.
-        return (lane_start + np.where(real, batch, lane_films - 1)) % self.films, real
+        return (lane_start + np.where(real, batches[:, None], lane_films - 1)) % self.films, real
 
     def _locate(self, positions: Integers) -> tuple[Integers, Integers]:
         windows = np.searchsorted(self._window_starts, positions, side="right") - 1
