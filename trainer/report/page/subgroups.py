@@ -19,10 +19,14 @@ ByTrait = Mapping[Trait, Groups]
 
 def subgroup_part(by_trait: ByTrait, whole: Scores, classes: tuple[str, ...]) -> Part:
     """Mean AUROC of each group with its interval, counts and gap, and each class's AUROC; words where none is known."""
-    told = {trait: each for trait, each in by_trait.items() if each.groups}
-    if not told:
+    known = {trait: each for trait, each in by_trait.items() if each.groups}
+    if not known:
         return Part("subgroups", "Subgroups", (Paragraph(_NOTHING),))
-    blocks: list[Block] = [Paragraph(_WORDS)]
+    told = {trait: each for trait, each in known.items() if len(each.groups) > 1}
+    alike = [_alike(trait, each) for trait, each in known.items() if trait not in told]
+    if not told:
+        return Part("subgroups", "Subgroups", tuple(alike))
+    blocks: list[Block] = [Paragraph(_WORDS), *alike]
     picture = _picture(told, whole)
     if picture:
         blocks.append(Pictures((picture,)))
@@ -43,6 +47,14 @@ _BEWARE = (
     "Where the interval of a gap holds 0, these films do not tell the groups apart; that does not say that the network "
     "treats them alike."
 )
+
+
+def _alike(trait: str, groups: Groups) -> Paragraph:
+    """Of a trait with one group, whose scores are those of the whole set."""
+    unknown = (
+        f", but for {counted(groups.films_unknown, 'film')} of which it is unknown" if groups.films_unknown else ""
+    )
+    return Paragraph(f"By {trait}, all films are of one group, {groups.groups[0].name}{unknown}.")
 
 
 def _groups_table(trait: str, groups: Groups, classes: tuple[str, ...]) -> Table:
@@ -95,3 +107,6 @@ def _draw(names: list[str], means: list[tuple[float, float, float]], whole: Scor
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     label_axes(axes, "Mean AUROC by group", "AUROC, with its interval", "")
+    # Below the axes, where no interval can lie under it.
+    axes.get_legend().remove()
+    figure.legend(loc="outside lower center", fontsize=12, frameon=False)

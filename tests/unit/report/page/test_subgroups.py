@@ -40,3 +40,13 @@ def test_where_nothing_is_known_words_say_so() -> None:
         (words,) = subgroup_part(given, WHOLE, ("Mass", "Nodule")).blocks
         assert isinstance(words, Paragraph)
         assert "neither sex nor age nor view" in words.text
+
+
+def test_a_trait_with_one_group_repeats_no_table() -> None:
+    frontal = by_group(SCORES, LABELS, PATIENTS, ["PA"] * 290 + [""] * 10, ("PA", "AP"), **DRAWN)
+    (words,) = subgroup_part({"view": frontal}, WHOLE, ("Mass", "Nodule")).blocks
+    assert isinstance(words, Paragraph)
+    assert words.text == "By view, all films are of one group, PA, but for 10 films of which it is unknown."
+    sexes = by_group(SCORES, LABELS, PATIENTS, SEXES, ("F", "M", "O"), **DRAWN)
+    both = subgroup_part({"sex": sexes, "view": frontal}, WHOLE, ("Mass", "Nodule"))
+    assert sum(isinstance(each, Table) for each in both.blocks) == 2
