@@ -108,5 +108,6 @@ def _draw(names: list[str], means: list[tuple[float, float, float]], whole: Scor
     axes.set_ylim(len(names) - 0.4, -0.6)
     label_axes(axes, "Mean AUROC by group", "AUROC, with its interval", "")
     # Below the axes, where no interval can lie under it.
-    axes.get_legend().remove()
+    if legend := axes.get_legend():
+        legend.remove()
     figure.legend(loc="outside lower center", fontsize=12, frameon=False)
