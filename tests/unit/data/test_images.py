@@ -123,6 +123,30 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
     assert "claims 65000x65000 pixels" in refusal(bytes(bomb))
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def test_a_bomb_whose_size_stands_behind_another_chunk_is_refused() -> None:
+    data = file_of(Image.fromarray(gray()))
+    size = chunk(b"IHDR", struct.pack(">II", 12_000, 12_000) + bytes([8, 0, 0, 0, 0]))
+    # Where a size is looked for, the text has a small one.
+    hidden = data[:8] + chunk(b"tEXt", b"a\0" + bytes([0, 48, 0, 0, 0, 60])) + size + data[33:]
+    assert "its IHDR is not its first chunk" in refusal(hidden)
+    assert "its IHDR is not its first chunk alone" in refusal(data[:33] + size + data[33:])
+
+
+def test_whatever_a_damaged_png_makes_its_decoder_raise_the_film_is_bad() -> None:
+    data = file_of(Image.fromarray(gray()))
+    assert "cannot be decoded" in refusal(data[:-12] + chunk(b"iCCP", b"") + data[-12:])
+
+
+def test_the_reason_is_the_same_each_time() -> None:
+    no_such_colour = chunk(b"IHDR", struct.pack(">II", 48, 60) + bytes([8, 5, 0, 0, 0]))
+    data = file_of(Image.fromarray(gray()))
+    assert "(its header makes no sense)" in refusal(data[:8] + no_such_colour + data[33:])
+
+
 def test_a_film_of_the_size_is_left_alone() -> None:
     film = gray(64, 64)
     assert resize(film, 64) is film

@@ -1,5 +1,6 @@
 """Sources: files matched to the catalog's films."""
 
+import gc
 import io
 import tarfile
 from pathlib import Path
@@ -121,3 +122,24 @@ def test_a_damaged_archive_is_a_data_error(tmp_path: Path, name: str, mode: str)
         (tmp_path / name).write_bytes(broken)
         with pytest.raises(DataError, match=rf"prepare.source: '.*{name}' is damaged \(.*\); copy the archive anew"):
             list(stream_archive(opened(tmp_path / name), FilmFinder(["a.png", "b.png"], "nih")))
+
+
+def test_of_an_archive_no_more_than_a_film_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.data.source.sources.LARGEST_BYTES", 100)
+    archive(tmp_path / "films.tar", "w")
+    found = stream_archive(opened(tmp_path / "films.tar"), FilmFinder(["b.png", "a.png"], "nih"))
+    assert [len(content) for _, content in found] == [101, 101]
+
+
+def test_an_archive_of_many_files_is_not_kept_in_memory(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "films.tar", "w") as tar:
+        for number in range(100):
+            tar.addfile(tarfile.TarInfo(f"{number}.png"))
+    before = len([each for each in gc.get_objects() if isinstance(each, tarfile.TarInfo)])
+    films = FilmFinder([f"{number}.png" for number in range(100)], "nih")
+    known = [
+        len([each for each in gc.get_objects() if isinstance(each, tarfile.TarInfo)])
+        for _ in stream_archive(opened(tmp_path / "films.tar"), films)
+    ]
+    assert len(known) == 100
+    assert max(known) - before < 10

@@ -144,6 +144,22 @@ def test_a_bad_film_is_told_with_its_reason_and_harms_no_other(tmp_path: Path) -
     assert found.images[len(BAD)].any()
 
 
+def test_a_file_too_large_for_a_film_is_told_and_harms_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, small = film(1), film(2, 20, 20)
+    for module in ("trainer.data.film.pixels", "trainer.data.source.sources"):
+        monkeypatch.setattr(f"{module}.LARGEST_BYTES", len(small))
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "a.png").write_bytes(large)
+    (tmp_path / "films" / "b.png").write_bytes(small)
+    for source in (tmp_path / "films", packed(tmp_path / "films", tmp_path / "films.tar")):
+        (found,), names = batches_of(str(source))
+        assert {names[each].removeprefix("set/"): why for each, why in found.faults.items()} == {
+            "a.png": f"is a file of more than {len(small)} bytes"
+        }
+
+
 def test_dicom_films_need_no_suffix_and_tell_nothing_of_their_header(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
     secrets = {"PatientName": "Doe^Jane", "PatientID": "MRN-4711", "StudyInstanceUID": "1.2.826.99"}

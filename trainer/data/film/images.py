@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from trainer.errors import DataError
 
@@ -19,6 +19,9 @@ FILM_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 
 LARGEST_PIXELS = 64 * 2**20
 """A film of more pixels is taken for a decompression bomb; the largest detectors give about 20 million."""
+
+LARGEST_BYTES = 8 * LARGEST_PIXELS
+"""A file of more is no film: four samples of 16 bits a pixel, not compressed at all."""
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
@@ -88,7 +91,10 @@ def _decode_png(data: bytes, name: str) -> Pixels:
 
 
 def _check_chunks(data: bytes, name: str) -> None:
-    """Raises DataError unless every chunk up to IEND is there and unharmed; PNG specification, section 5.3."""
+    """Raises DataError unless every chunk up to IEND is there and unharmed, and the first alone is IHDR.
+
+    PNG specification, sections 5.3 and 5.6. Pillow takes the size from an IHDR wherever it stands.
+    """
     # Pillow checks no sum of the pixels' chunks, and is content once the last row is there.
     view, start, kind = memoryview(data), len(_PNG_START), b""
     while kind != b"IEND":
@@ -97,7 +103,10 @@ def _check_chunks(data: bytes, name: str) -> None:
             raise bad_film(name, "is a truncated PNG")
         if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
             raise bad_film(name, "is a damaged PNG (a chunk's CRC is wrong)")
-        kind, start = bytes(view[start + 4 : start + 8]), end
+        kind = bytes(view[start + 4 : start + 8])
+        if (kind == b"IHDR") != (start == len(_PNG_START)):
+            raise bad_film(name, "is a damaged PNG (its IHDR is not its first chunk alone)")
+        start = end
 
 
 def _decode_jpeg(data: bytes, name: str) -> Pixels:
@@ -120,7 +129,10 @@ def _decode_with_pillow(data: bytes, name: str) -> Pixels:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return _to_gray(image)
-    except (OSError, ValueError, SyntaxError) as error:
+    except UnidentifiedImageError as error:
+        # Its text holds an address in memory.
+        raise bad_film(name, "cannot be decoded (its header makes no sense)") from error
+    except Exception as error:  # A damaged file makes Pillow raise nearly anything.
         raise bad_film(name, f"cannot be decoded ({_one_line(error)})") from error
 
 

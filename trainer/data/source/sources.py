@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from trainer.config import PrepareConfig, StoreConfig
-from trainer.data.film.images import FILM_SUFFIXES
+from trainer.data.film.images import FILM_SUFFIXES, LARGEST_BYTES
 from trainer.data.source.objects import ObjectStream, Placed, locate, pieces
 from trainer.data.store.opening import open_store
 from trainer.errors import DataError, UsageError
@@ -159,6 +159,9 @@ def stream_archive(archive: Archive, finder: FilmFinder) -> Iterator[tuple[int, 
 def stream_members(archive: Archive, find: Callable[[str], int | None], key: str) -> Iterator[tuple[int, bytes]]:
     """The files that ``find`` gives a number, each with its bytes, in the archive's order and one pass.
 
+    Of a file that is too large for a film, a byte more than LARGEST_BYTES, for its reader to refuse: what an archive
+    says of sizes costs it nothing.
+
     Raises DataError if the archive is damaged or ends early.
     """
     store, name = archive.placed
@@ -171,7 +174,9 @@ def stream_members(archive: Archive, find: Callable[[str], int | None], key: str
                 film = find(member.name) if member.isfile() else None
                 file = None if film is None else tar.extractfile(member)
                 if film is not None and file is not None:
-                    yield film, file.read()
+                    yield film, file.read(LARGEST_BYTES + 1)
+                # Kept by tarfile for those who go back: of a million files, hundreds of megabytes.
+                tar.members.clear()  # type: ignore[attr-defined]
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise DataError(key, archive.where, f"is damaged ({reason})", "copy the archive anew") from error
