@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from trainer.checkpoint.history import Row
 from trainer.config import Config
@@ -57,13 +57,22 @@ def refuse_wrong_addresses(config: Config) -> None:
         open_store(directory, config.store, _TENSORBOARD)
     if not is_remote(address):
         return
-    parts = urlsplit(address)
+    parts = _parts(address)
     if parts.username or parts.password:
         cure = "take them out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         raise UsageError(_MLFLOW, masked(address), "has credentials in it", cure)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         cure = "write http(s)://HOST[:PORT] of a tracking server, or a folder"
         raise UsageError(_MLFLOW, masked(address), "is neither a server nor a folder", cure)
+
+
+def _parts(address: str) -> SplitResult:
+    """Of a URL; all blank where it is none, as with a password that holds a slash: what is before it is no port."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.port != 0 else urlsplit("")
+    except ValueError:
+        return urlsplit("")
 
 
 def open_trackers(config: Config, store: Store, rows: Sequence[Row], tags: dict[str, str]) -> Trackers:

@@ -11,7 +11,8 @@ LONGEST = 500
 """Letters of a value; what older MLflow servers take."""
 
 _SECTIONS = ("data", "model", "train", "optimizer", "loss", "checkpoint", "evaluate", "collectives")
-_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]*@")
+# A password may hold @ and, though it should not, slashes; what follows a colon may also be a port.
+_IN_ADDRESS = re.compile(r"(?<=://)(?:[^/@\s:]*:(?!\d+/)\S*|[^/\s]*)@")
 _QUERY = re.compile(r"(://[^?\s]*)\?\S*")
 
 

@@ -49,6 +49,9 @@ def test_a_run_keeps_its_key_and_shares_it_with_none(tmp_path: Path) -> None:
         ("sqlite:///runs.db", "'sqlite:///runs.db' is neither a server nor a folder; write http"),
         ("s3://bucket/mlruns", "is neither a server nor a folder"),
         ("http://", "is neither a server nor a folder"),
+        ("http://me:hu/hush@host", "'http://host' is neither a server nor a folder"),
+        ("http://me:a@hush@host", "'http://host' has credentials in it"),
+        ("http://[host", "is neither a server nor a folder"),
         ("https://host/?token=hush", "'https://host/' is neither a server nor a folder"),
     ],
 )

@@ -23,6 +23,9 @@ def test_what_is_empty_is_not_told() -> None:
     [
         ("s3://key:secret@bucket/films", "s3://bucket/films"),
         ("https://me@host:9000/a?X-Amz-Signature=secret&b=c", "https://host:9000/a"),
+        ("s3://key:sec/ret@bucket", "s3://bucket"),
+        ("https://me:sec@ret@host:9000/a", "https://host:9000/a"),
+        ("https://host:9000/films@home", "https://host:9000/films@home"),
         ("/data/films@home", "/data/films@home"),
         ("s3://bucket/a/b", "s3://bucket/a/b"),
     ],

@@ -42,8 +42,10 @@ def place_of(where: str, key: str) -> Place:
     """
     scheme, _, rest = where.partition("://")
     bucket, _, prefix = rest.partition("/")
-    if "@" in bucket:
-        hidden = f"{scheme}://...@{bucket.rpartition('@')[2]}"
+    # A secret key may hold slashes; no bucket holds a colon.
+    typed = rest if ":" in bucket else bucket
+    if "@" in typed:
+        hidden = f"{scheme}://...@{typed.rpartition('@')[2]}"
         raise UsageError(key, hidden, "has credentials in it", "take them out: they come from the environment")
     if scheme not in SCHEMES:
         raise UsageError(key, where, f"has the scheme {scheme}://", "name a folder, or s3://, gs:// or az://")

@@ -51,9 +51,10 @@ def test_what_is_no_place_is_refused(where: str, words: str) -> None:
     assert words in str(raised.value)
 
 
-def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("secret", ["very-secret", "very/secret", "very@secret", "/secret@very"])
+def test_credentials_in_a_url_are_refused_and_not_repeated(secret: str) -> None:
     with pytest.raises(UsageError, match="has credentials in it") as raised:
-        open_store("s3://AKIA:very-secret@films/nih", StoreConfig(), KEY)
+        open_store(f"s3://AKIA:{secret}@films/nih", StoreConfig(), KEY)
     assert "secret" not in str(raised.value)
     assert "AKIA" not in str(raised.value)
 
