@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import requests
+from requests.auth import AuthBase, HTTPBasicAuth
 
 from trainer.checkpoint.history import Row
 from trainer.config import MlflowConfig
@@ -44,10 +45,13 @@ class MlflowServer(Tracker):
     ) -> None:
         self._config, self._facts, self._key = config, facts, key
         self._session = requests.Session()
-        if token := environment.get("MLFLOW_TRACKING_TOKEN"):
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        # A Secret made from a file ends in a new line.
+        if token := environment.get("MLFLOW_TRACKING_TOKEN", "").strip():
+            self._session.auth = _Bearer(token)
         elif user := environment.get("MLFLOW_TRACKING_USERNAME"):
-            self._session.auth = (user, environment.get("MLFLOW_TRACKING_PASSWORD", ""))
+            password = environment.get("MLFLOW_TRACKING_PASSWORD", "")
+            # As bytes, or a letter that is not Latin-1 is an error: RFC 7617, section 2.1.
+            self._session.auth = HTTPBasicAuth(user.encode(), password.encode())
 
     def begin(self) -> None:
         """Finds or makes experiment and run, and asks what the run holds."""
@@ -122,6 +126,21 @@ class MlflowServer(Tracker):
         except ValueError as error:
             raise NotTaken(_KEY, address, f"answers {path} with no JSON", "name an MLflow server") from error
         return found
+
+
+class _Bearer(AuthBase):
+    """A token; not among the session's headers, where an entry of ~/.netrc would replace it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if not (self._token.isascii() and self._token.isprintable()):
+            # Those who refuse such a header repeat it.
+            rule, cure = "is not repeated: it holds what no header can", "set it to the token alone"
+            raise NotTaken("MLFLOW_TRACKING_TOKEN", "...", rule, cure)
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 class _Absent(NotTaken):

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,7 +150,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
         tracker("http://127.0.0.1:9", "a", key="a").begin()
 
 
-BASIC = "Basic " + base64.b64encode(b"me:hush").decode()
+BASIC, BASIC_UTF_8 = ("Basic " + base64.b64encode(f"me:{each}".encode()).decode() for each in ("hush", "hush€"))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,9 @@ BASIC = "Basic " + base64.b64encode(b"me:hush").decode()
     [
         ({}, None),
         ({"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "hush"}, BASIC),
+        ({"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "hush€"}, BASIC_UTF_8),
         ({"MLFLOW_TRACKING_TOKEN": "t", "MLFLOW_TRACKING_USERNAME": "me"}, "Bearer t"),
+        ({"MLFLOW_TRACKING_TOKEN": "hush\n"}, "Bearer hush"),
     ],
 )
 def test_who_asks_is_told_from_the_environment(answering: Any, environment: Any, header: str | None) -> None:
@@ -166,3 +169,20 @@ def test_who_asks_is_told_from_the_environment(answering: Any, environment: Any,
         tracker(answering.address, "a", key="a", environment=environment).begin()
     assert answering.heard[0].get("Authorization") == header
     assert "hush" not in str(refused.value)
+
+
+def test_a_token_that_no_header_can_hold_is_not_repeated() -> None:
+    with pytest.raises(NotTaken, match=r"^MLFLOW_TRACKING_TOKEN: .* is not repeated") as refused:
+        tracker("http://127.0.0.1:9", "a", key="a", environment={"MLFLOW_TRACKING_TOKEN": "hush\nx"}).begin()
+    assert "hush" not in str(refused.value)
+
+
+def test_a_token_goes_before_what_a_netrc_file_says(
+    answering: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login other password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    answering.answer = (500, {}, b"")
+    with pytest.raises(NotTaken):
+        tracker(answering.address, "a", key="a", environment={"MLFLOW_TRACKING_TOKEN": "t"}).begin()
+    assert answering.heard[0]["Authorization"] == "Bearer t"
