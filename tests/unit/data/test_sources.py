@@ -143,3 +143,12 @@ def test_an_archive_of_many_files_is_not_kept_in_memory(tmp_path: Path) -> None:
     ]
     assert len(known) == 100
     assert max(known) - before < 10
+
+
+def test_a_header_with_a_number_that_is_none_is_a_damaged_archive(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "films.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("a.png")
+        member.pax_headers = {"GNU.sparse.size": "many"}
+        tar.addfile(member)
+    with pytest.raises(DataError, match="is damaged"):
+        list(stream_archive(opened(tmp_path / "films.tar"), FilmFinder(["a.png"], "nih")))

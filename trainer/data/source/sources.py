@@ -177,7 +177,8 @@ def stream_members(archive: Archive, find: Callable[[str], int | None], key: str
                     yield film, file.read(LARGEST_BYTES + 1)
                 # Kept by tarfile for those who go back: of a million files, hundreds of megabytes.
                 tar.members.clear()  # type: ignore[attr-defined]
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    # ValueError: of a number in a header that is none.
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise DataError(key, archive.where, f"is damaged ({reason})", "copy the archive anew") from error
 
