@@ -172,6 +172,14 @@ def test_dicom_films_need_no_suffix_and_tell_nothing_of_their_header(tmp_path: P
     assert not any(secret in f"{names}{found.faults}" for secret in secrets.values())
 
 
+def test_no_name_is_a_formula(tmp_path: Path) -> None:
+    for name in ("=HYPERLINK(1).png", "-1.png", "+a.png", "@b.png", "c=d.png"):
+        (tmp_path / name).write_bytes(film(1))
+    (first, *_), names = batches_of(str(tmp_path))
+    assert sorted(names) == ["./+a.png", "./-1.png", "./=HYPERLINK(1).png", "./@b.png", "c=d.png"]
+    assert not first.faults
+
+
 def test_a_folder_without_films_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no film")
     with pytest.raises(DataError, match=r"^predict.source: .* holds no film"):

@@ -11,6 +11,8 @@ from trainer.errors import DataError
 
 KEY = "predict.source"
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 class UnlabelledFilm(NamedTuple):
     """A film: its number among all, from 0, its name, and its file or the file's bytes."""
@@ -24,7 +26,8 @@ class UnlabelledFilms:
     """The films of the sources: of folders in the order of their names, then of archives in theirs.
 
     A film is a file with the suffix of an image, or with none at all, as DICOM files often are. Its name is that
-    below its source; where there are several, the source stands before it.
+    below its source; where there are several, the source stands before it. One that a spreadsheet would take for a
+    formula begins with ``./``: archives come from anywhere.
 
     Args:
         source: folders of films, or .tar, .tar.gz archives; paths or URLs.
@@ -68,6 +71,8 @@ class UnlabelledFilms:
         if not _may_be_film(name):
             return None
         whole = f"{where.rstrip('/')}/{name}" if self._several else name
+        if whole.startswith(_FORMULA):
+            whole = f"./{whole}"
         # A name that is no Unicode could not be written.
         self.names.append(whole.encode(errors="backslashreplace").decode())
         return len(self.names) - 1
