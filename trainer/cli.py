@@ -128,7 +128,7 @@ def _evaluate_here(tree: Config, log_format: Literal["text", "json"]) -> None:
     console = Console()
     console.print(score_table(result.scores, result.classes))
     for name, value in result.facts().items():
-        console.print(f"{name:<16} {value}", highlight=False, soft_wrap=True)
+        console.print(f"{name:<16} {value}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _predict_here(tree: Config, log_format: Literal["text", "json"]) -> None:

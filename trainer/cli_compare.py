@@ -44,8 +44,8 @@ def compare(
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     console.print(difference_table(found.differences, found.classes, title=f"{found.split} set"))
     for side, each in (("A", found.a), ("B", found.b)):
-        console.print(f"{side:<16} {each.where}/{each.checkpoint}", highlight=False, soft_wrap=True)
-    console.print(f"{'differences':<16} {out}", highlight=False, soft_wrap=True)
+        console.print(f"{side:<16} {each.where}/{each.checkpoint}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{'differences':<16} {out}", highlight=False, markup=False, soft_wrap=True)
     if found.only_one_has:
         say(f"left out, because only one of the two was scored on them: {', '.join(found.only_one_has)}")
 

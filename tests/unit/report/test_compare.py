@@ -88,6 +88,14 @@ def test_the_table_tells_classes_mean_and_both_runs(finished, other, tmp_path: P
     assert "60 films of 30 patients" in answer.stdout
 
 
+def test_a_place_with_brackets_is_told_as_it_is(finished, tmp_path: Path) -> None:
+    place = tmp_path / "[a]" / "[" / "b].json"
+    place.parent.mkdir(parents=True)
+    answer = ask(finished, finished, out=place)
+    assert answer.exit_code == 0
+    assert str(place) in answer.stdout
+
+
 def test_a_run_does_not_differ_from_itself(finished: FinishedRun, tmp_path: Path) -> None:
     ask(finished, finished, out=tmp_path / "found.json")
     mean = json.loads((tmp_path / "found.json").read_text())["mean"]
