@@ -152,3 +152,45 @@ def test_a_header_with_a_number_that_is_none_is_a_damaged_archive(tmp_path: Path
         tar.addfile(member)
     with pytest.raises(DataError, match="is damaged"):
         list(stream_archive(opened(tmp_path / "films.tar"), FilmFinder(["a.png"], "nih")))
+
+
+@pytest.mark.parametrize("cut", [2 * 20_992, 20_992 + 300])
+def test_an_archive_that_is_cut_off_between_films_is_damaged(tmp_path: Path, cut: int) -> None:
+    archive(tmp_path / "films.tar", "w")
+    whole = (tmp_path / "films.tar").read_bytes()
+    (tmp_path / "films.tar").write_bytes(whole[:cut])
+    with pytest.raises(DataError, match="is damaged"):
+        list(stream_archive(opened(tmp_path / "films.tar"), FilmFinder(["a.png", "b.png"], "nih")))
+
+
+def test_no_film_is_missed_behind_a_damaged_header(tmp_path: Path) -> None:
+    archive(tmp_path / "films.tar", "w")
+    content = bytearray((tmp_path / "films.tar").read_bytes())
+    content[20_992] ^= 1
+    (tmp_path / "films.tar").write_bytes(content)
+    with pytest.raises(DataError, match=r"is damaged \(bad checksum"):
+        list(stream_archive(opened(tmp_path / "films.tar"), FilmFinder(["a.png", "b.png"], "nih")))
+
+
+def test_a_header_that_claims_to_be_large_is_not_read(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("header")
+    member.type, member.size = tarfile.XHDTYPE, 2**40
+    (tmp_path / "films.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+    with pytest.raises(DataError, match=f"extension of {2**40} bytes"):
+        list(stream_archive(opened(tmp_path / "films.tar"), FilmFinder(["a.png"], "nih")))
+
+
+def test_headers_of_headers_are_a_damaged_archive(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("header")
+    member.type = tarfile.XHDTYPE
+    (tmp_path / "films.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) * 2000)
+    with pytest.raises(DataError, match="is damaged"):
+        list(stream_archive(opened(tmp_path / "films.tar"), FilmFinder(["a.png"], "nih")))
+
+
+def test_long_names_and_global_headers_are_read(tmp_path: Path) -> None:
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        with tarfile.open(tmp_path / "films.tar", "w", format=form, pax_headers={"comment": "set"}) as tar:
+            tar.addfile(tarfile.TarInfo(f"{'long/' * 60}a.png"))
+        found = list(stream_archive(opened(tmp_path / "films.tar"), FilmFinder(["a.png"], "nih")))
+        assert found == [(0, b"")]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from trainer.config import PrepareConfig, StoreConfig
 from trainer.data.film.images import FILM_SUFFIXES, LARGEST_BYTES
 from trainer.data.source.objects import ObjectStream, Placed, locate, pieces
+from trainer.data.source.tar_header import Header
 from trainer.data.store.opening import open_store
 from trainer.errors import DataError, UsageError
 
@@ -168,7 +169,7 @@ def stream_members(archive: Archive, find: Callable[[str], int | None], key: str
     try:
         with (
             closing(pieces(store, name, archive.bytes)) as content,
-            tarfile.open(fileobj=ObjectStream(content), mode="r|*", bufsize=_TAR_BUFFER) as tar,
+            tarfile.open(fileobj=ObjectStream(content), mode="r|*", bufsize=_TAR_BUFFER, tarinfo=Header) as tar,
         ):
             for member in tar:
                 film = find(member.name) if member.isfile() else None
@@ -177,8 +178,8 @@ def stream_members(archive: Archive, find: Callable[[str], int | None], key: str
                     yield film, file.read(LARGEST_BYTES + 1)
                 # Kept by tarfile for those who go back: of a million files, hundreds of megabytes.
                 tar.members.clear()  # type: ignore[attr-defined]
-    # ValueError: of a number in a header that is none.
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+    # ValueError: of a number in a header that is none; RecursionError: of headers of headers.
+    except (tarfile.TarError, EOFError, OSError, RecursionError, ValueError, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise DataError(key, archive.where, f"is damaged ({reason})", "copy the archive anew") from error
 
