@@ -1,7 +1,5 @@
 """``cxr-train export``: the network of a run as files for other programs; none is written that scores differently."""
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,17 +14,15 @@ import trainer
 from trainer import runtime
 from trainer.config import Config
 from trainer.data.store.opening import open_store
-from trainer.data.store.store import Store
 from trainer.errors import UsageError
 from trainer.export import keras_file, saved_model
 from trainer.export.checking import Films, Score, check, films_to_check
+from trainer.export.placing import place
 from trainer.export.stock import stock_model
 from trainer.export.thresholds import Thresholds, thresholds_of
 from trainer.scoring import Scorer
 from trainer.topology import Topology
 from trainer.trained import TrainedNetwork, load_trained
-
-FACTS = "export.json"
 
 Write = Callable[[Path, keras.Model, TrainedNetwork, Thresholds], tuple[str, Score]]
 """Writes a form below a folder; the name of what it wrote there, and what scores films with it, read back."""
@@ -62,7 +58,7 @@ def export(config: Config, topology: Topology) -> Exported:
     ranks = runtime.start(config, topology, precision="float32")
     store = open_store(config.checkpoint.directory, config.store, "checkpoint.directory")
     network = load_trained(store, wanted.checkpoint, ranks)
-    thresholds = thresholds_of(store, network.mark, network.classes, config.evaluate.at_sensitivity)
+    thresholds, sensitivity = thresholds_of(store, network.mark, network.classes)
     films = films_to_check(config, network.image_size)
     stored, others = films.expected(Scorer(network.model, ranks, network.config, batch_size=wanted.films).of_films)
     stock = stock_model(network.model, network.config, network.image_size)
@@ -75,7 +71,8 @@ def export(config: Config, topology: Topology) -> Exported:
             if name != "keras":
                 given, expected = [films.stored, *films.of_any_size], [*stored, *others]
             differences[written] = check(name, score, given, expected)
-        _upload(out, folder, _facts(config, network, thresholds, films, differences))
+        facts = _facts(config, network, thresholds, films, differences)
+        place(out, folder, {**facts, "at_sensitivity": sensitivity})
     mark = f"{store.where}/{network.mark.folder}"
     return Exported(out.where, mark, differences, f"{len(films.stored)} films, {films.source}", tuple(thresholds))
 
@@ -139,12 +136,3 @@ def _facts(
 
 def _plain(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _upload(out: Store, folder: Path, facts: dict[str, Any]) -> None:
-    """Every file, and the facts last, with the files' hashes."""
-    files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
-    for name, file in files.items():
-        out.upload(name, file)
-    facts["sha256"] = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
-    out.write(FACTS, f"{json.dumps(facts, indent=1)}\n".encode())

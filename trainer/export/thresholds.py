@@ -16,14 +16,16 @@ Thresholds = Mapping[str, npt.NDArray[np.float32]]
 _FOLDER = "scores-validation"
 
 
-def thresholds_of(store: Store, mark: Mark, classes: Sequence[str], sensitivity: float) -> Thresholds:
-    """By ``youden`` and ``at_sensitivity``, from what ``evaluate`` wrote of the validation set.
+def thresholds_of(store: Store, mark: Mark, classes: Sequence[str]) -> tuple[Thresholds, float | None]:
+    """By ``youden`` and ``at_sensitivity``, from what ``evaluate`` wrote of the validation set, and that sensitivity.
 
-    Empty where there are no scores, or they are another checkpoint's. Raises DataError where they are damaged.
+    None where there are no scores, or they are another checkpoint's. Raises DataError where they are damaged.
     """
     facts = read_facts(store, _FOLDER)
     if facts is None or facts.get("checkpoint") != mark.folder:
-        return {}
-    films = read_scores(store, _FOLDER, facts, classes).films
-    chosen = choose(films.scores, films.labels, sensitivity=sensitivity)
-    return {"youden": chosen.youden.astype(np.float32), "at_sensitivity": chosen.at_sensitivity.astype(np.float32)}
+        return {}, None
+    found = read_scores(store, _FOLDER, facts, classes)
+    aim = found.scores.at_sensitivity
+    chosen = choose(found.films.scores, found.films.labels, sensitivity=aim)
+    values = {"youden": chosen.youden, "at_sensitivity": chosen.at_sensitivity}
+    return {rule: each.astype(np.float32) for rule, each in values.items()}, aim

@@ -87,6 +87,7 @@ def collect(config: Config, need: Sequence[Split] = ()) -> RunFacts:
     _refuse_unscored(store, marks, need)
     checkpoint = _checkpoint(store, marks)
     scores = {split: read_scores(store, f"scores-{split}", each, run["classes"]) for split, each in marks.items()}
+    _refuse_other_aims(store, scores)
     return RunFacts(
         where=store.where,
         checkpoint=checkpoint,
@@ -124,6 +125,17 @@ def _refuse_unscored(store: Store, scored: Mapping[Split, object], need: Sequenc
     if missing:
         cure = f"run 'cxr-train evaluate --set evaluate.split={missing[0]}'"
         raise DataError(store.key, store.where, f"holds no scores of its {missing[0]} set", cure)
+
+
+def _refuse_other_aims(store: Store, scores: Mapping[Split, SplitScores]) -> None:
+    """Thresholds are chosen on one set and told of another: for the same sensitivity."""
+    aims = {split: each.scores.at_sensitivity for split, each in scores.items()}
+    if len(set(aims.values())) > 1:
+        rule = (
+            f"holds scores at several sensitivities ({', '.join(f'{split}: {aim:g}' for split, aim in aims.items())})"
+        )
+        cure = "run 'cxr-train evaluate' for each split with the same evaluate.at_sensitivity"
+        raise DataError(store.key, store.where, rule, cure)
 
 
 def _checkpoint(store: Store, scored: Mapping[Split, Mapping[str, Any]]) -> Checkpoint:

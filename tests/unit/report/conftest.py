@@ -52,8 +52,11 @@ class FinishedRun:
         rows = history.History([{"kind": "epoch", "step": STEPS, "epoch": 2, "loss": 0.3, "validation_auroc": 0.75}])
         return commit(self.store, Snapshot(arrays, arrays, state), rows.content(), attempt).mark.folder
 
-    def score(self, split: str, checkpoint: str, *, seed: int = 0, without: str = "") -> None:
-        """Writes scores that know something of the labels; of the class ``without``, there are no positives."""
+    def score(self, split: str, checkpoint: str, *, seed: int = 0, without: str = "", aim: float = 0.9) -> None:
+        """Writes scores that know something of the labels; of the class ``without``, there are no positives.
+
+        ``aim`` is the sensitivity that one of the thresholds is to reach.
+        """
         films = FilmSet.open(open_store(getattr(self.config.data, split), self.config.store, f"data.{split}"))
         labels, findings = films.labels(), label_set("nih15").findings
         if without:
@@ -66,7 +69,7 @@ class FinishedRun:
         )
         drawn_as: Any = {"resamples": 20, "confidence": 0.95, "seed": 0}
         given = scores, labels, np.asarray(of_films.patients)
-        found = bootstrap(*given, **drawn_as, mean_over=mean_over, at_specificity=0.9, at_sensitivity=0.9)
+        found = bootstrap(*given, **drawn_as, mean_over=mean_over, at_specificity=0.9, at_sensitivity=aim)
         facts = {"split": split, "set": films.digest, "labels": "nih15", "checkpoint": checkpoint}
         folder = self.store.under(f"scores-{split}")
         write_scores(folder, of_films, found, calibration(*given, **drawn_as, bins=5), facts)

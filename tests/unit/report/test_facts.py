@@ -100,6 +100,14 @@ def test_scores_of_two_checkpoints_do_not_make_one_report(finished: FinishedRun)
         collect(finished.config)
 
 
+def test_scores_at_two_sensitivities_do_not_make_one_report(begun: FinishedRun) -> None:
+    checkpoint = begun.write_state()
+    begun.score("validation", checkpoint)
+    begun.score("test", checkpoint, aim=0.8)
+    with pytest.raises(DataError, match=r"several sensitivities \(.*validation: 0\.9.*; run 'cxr-train evaluate'"):
+        collect(begun.config)
+
+
 def test_scores_of_a_checkpoint_that_is_gone_are_refused(begun: FinishedRun) -> None:
     begun.write_state()
     begun.score("test", "step-000000009-attempt-000009")
