@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.checkpoint.reading import newest_state
 from trainer.config import Config
 from trainer.data.store.opening import open_store
 from trainer.data.store.store import Store
@@ -94,9 +93,8 @@ def _columns(films: FilmScores, of_films: npt.NDArray[np.float32], classes: Sequ
 
 def _checkpoints(store: Store) -> set[str]:
     """The names of a finished run's best and last checkpoint."""
-    state = finished(store)
-    newest = newest_state(store)
-    return {state.best, newest[0].folder if newest else ""}
+    newest, state = finished(store)
+    return {state.best, newest.folder}
 
 
 def _checkpoint(scored: SplitScores) -> str:

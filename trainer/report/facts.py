@@ -81,7 +81,7 @@ def collect(config: Config, need: Sequence[Split] = ()) -> RunFacts:
     are damaged; StoreDown.
     """
     store = open_store(config.checkpoint.directory, config.store, KEY)
-    state = finished(store)
+    _, state = finished(store)
     run = state.run
     marks = {split: each for split in SPLITS if (each := read_facts(store, f"scores-{split}"))}
     _refuse_unscored(store, marks, need)
@@ -107,17 +107,17 @@ def collect(config: Config, need: Sequence[Split] = ()) -> RunFacts:
     )
 
 
-def finished(store: Store) -> State:
-    """Where a run stands that was trained to its end; raises DataError for one that was not, or is none."""
+def finished(store: Store) -> tuple[Mark, State]:
+    """The newest checkpoint of a run that was trained to its end; raises DataError for one that was not, or is none."""
     found = newest_state(store)
     if found is None:
         raise DataError(store.key, store.where, "has no good checkpoint", "train first, or correct the path")
-    state = found[1]
+    _, state = found
     wanted = state.run["config"]["train"]["epochs"]
     if state.epoch < wanted and not state.stopped_early:
         rule = f"is not finished: {state.epoch} of {wanted} epochs are trained"
         raise DataError(store.key, store.where, rule, "train it to its end with 'cxr-train train'")
-    return state
+    return found
 
 
 def _refuse_unscored(store: Store, scored: Mapping[Split, object], need: Sequence[Split]) -> None:
