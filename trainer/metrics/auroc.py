@@ -47,6 +47,17 @@ def mean_over(values: Floats, classes: Sequence[int]) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
+def with_value(values: Floats, classes: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Those of the classes that have a value, and those that have none, of values [classes]."""
+    left_out = tuple(each for each in classes if np.isnan(values[each]))
+    return tuple(each for each in classes if each not in left_out), left_out
+
+
+def means(draws: Floats) -> Floats:
+    """Mean of each resample, [resamples, ...], from [resamples, ..., classes]; NaN where a class has none."""
+    return draws.mean(axis=-1) if draws.shape[-1] else np.full(draws.shape[:-1], np.nan)
+
+
 @dataclass(frozen=True)
 class Ranking:
     """The films of one class, sorted once, so that areas under many weightings of the films cost no sort.

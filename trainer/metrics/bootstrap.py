@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.metrics.auroc import Ranking
+from trainer.metrics.auroc import Ranking, means, with_value
 from trainer.metrics.auroc import mean_over as mean_of
 from trainer.metrics.estimate import Estimate, Floats
 from trainer.metrics.resampling import Resampling
@@ -80,16 +80,12 @@ def bootstrap(
     """
     rankings = [Ranking.of(scores[:, each], labels[:, each]) for each in range(labels.shape[1])]
     resampling = Resampling.of(patients, resamples=resamples, seed=seed)
-    fixed = at_specificity, at_sensitivity
-    points = _scores(rankings, np.ones((1, len(labels))), *fixed)[0]
-    blocks = (_scores(rankings, block, *fixed) for block in resampling.weights())
-    draws = np.concatenate([np.empty((0, *points.shape)), *blocks])
-    left_out = tuple(each for each in mean_over if np.isnan(points[each, 0]))
-    kept = [each for each in mean_over if each not in left_out]
+    points, draws = resampling.scored(lambda weights: _scores(rankings, weights, at_specificity, at_sensitivity))
+    kept, left_out = with_value(points[:, 0], mean_over)
     return Scores(
         classes=tuple(_class(labels[:, each], points[each], draws[:, each], confidence) for each in range(len(points))),
-        mean_auroc=Estimate.of(mean_of(points[:, 0], kept), _means(draws[:, kept, 0]), confidence),
-        mean_over=tuple(kept),
+        mean_auroc=Estimate.of(mean_of(points[:, 0], kept), means(draws[:, kept, 0]), confidence),
+        mean_over=kept,
         left_out=left_out,
         films=len(labels),
         patients=resampling.patients,
@@ -113,11 +109,6 @@ def _scores(
         ],
         axis=1,
     )
-
-
-def _means(draws: Floats) -> Floats:
-    """Mean of each resample, [resamples], from [resamples, classes]: NaN where one class has none."""
-    return draws.mean(axis=1) if draws.shape[1] else np.full(len(draws), np.nan)
 
 
 def _class(labels: Floats, point: Floats, draws: Floats, confidence: float) -> ClassScore:

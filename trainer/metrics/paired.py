@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.metrics.auroc import Ranking, aurocs
+from trainer.metrics.auroc import Ranking, aurocs, means, with_value
 from trainer.metrics.auroc import mean_over as mean_of
 from trainer.metrics.estimate import Estimate, Floats
 from trainer.metrics.resampling import Resampling
@@ -86,19 +86,15 @@ def paired(
     """
     rankings = [[Ranking.of(each, label) for each, label in zip(of.T, labels.T, strict=True)] for of in (a, b)]
     resampling = Resampling.of(patients, resamples=resamples, seed=seed)
-    points = aurocs(rankings, np.ones((1, len(labels))))[0]
-    blocks = (aurocs(rankings, block) for block in resampling.weights())
-    draws = np.concatenate([np.empty((0, *points.shape)), *blocks])
-    left_out = tuple(each for each in mean_over if np.isnan(points[0, each]))
-    kept = [each for each in mean_over if each not in left_out]
-    means = draws[:, :, kept].mean(axis=2) if kept else np.full(draws.shape[:2], np.nan)
+    points, draws = resampling.scored(lambda weights: aurocs(rankings, weights))
+    kept, left_out = with_value(points[0], mean_over)
     return Differences(
         classes=tuple(
             _of_class(points[:, each], draws[:, :, each], confidence, labels[:, each])
             for each in range(labels.shape[1])
         ),
-        mean=_difference(np.array([mean_of(each, kept) for each in points]), means, confidence),
-        mean_over=tuple(kept),
+        mean=_difference(np.array([mean_of(each, kept) for each in points]), means(draws[:, :, kept]), confidence),
+        mean_over=kept,
         left_out=left_out,
         films=len(labels),
         patients=resampling.patients,

@@ -1,6 +1,6 @@
 """Patients drawn with replacement, since films of one patient are not independent: how often each film counts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,17 @@ class Resampling:
         """How often each film counts, float64 [block of resamples, films]: as often as its patient was drawn."""
         for counts in self._counts(len(self.patient_of_film)):
             yield counts.take(self.patient_of_film, axis=1)
+
+    def scored(
+        self, score: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A score of all films, float64 [...], and of each resample, float64 [resamples, ...].
+
+        Args:
+            score: gives float64 [weightings, ...] for weights float64 [weightings, films].
+        """
+        point = score(np.ones((1, len(self.patient_of_film))))
+        return point[0], np.concatenate([point[:0], *(score(block) for block in self.weights())])
 
     def sums(self, columns: Floats) -> NDArray[np.float64]:
         """Sums of columns [films, columns] over the films of each resample, float64 [resamples, columns].

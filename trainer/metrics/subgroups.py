@@ -161,8 +161,7 @@ class _Areas:
 def _areas(rankings: Sequence[Sequence[Ranking]], resampling: Resampling) -> _Areas:
     if not rankings:
         return _Areas(np.empty((0, 0)), np.empty((0, 0, 0)))
-    points = aurocs(rankings, np.ones((1, len(resampling.patient_of_film))))
-    return _Areas(points[0], np.concatenate([points[:0], *(aurocs(rankings, each) for each in resampling.weights())]))
+    return _Areas(*resampling.scored(lambda weights: aurocs(rankings, weights)))
 
 
 def _group(cohort: Cohort, areas: _Areas, shared: _Shared, number: int, confidence: float) -> Group:
