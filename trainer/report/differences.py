@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
-from trainer.labels import NO_FINDING
 from trainer.metrics.paired import Difference, Differences
-from trainer.report.table import interval, plain
+from trainer.report.table import add_rows, by_name, interval, mean_name
 
 
 def difference_table(found: Differences, classes: Sequence[str], *, title: str = "") -> Table:
@@ -24,27 +22,17 @@ def difference_table(found: Differences, classes: Sequence[str], *, title: str =
     table.add_column("class", no_wrap=True)
     for heading in ("with / known", "AUROC A", "AUROC B", "B - A", f"{found.confidence:.0%} interval", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = dict(zip(classes, found.classes, strict=True))
-    for name, each in rows.items():
-        if name != NO_FINDING:
-            table.add_row(name, f"{each.positives} / {each.known}", *_cells(each))
-    table.add_section()
-    table.add_row(_mean_name(found, classes), "", *_cells(found.mean))
-    if NO_FINDING in rows:
-        each = rows[NO_FINDING]
-        table.add_section()
-        table.add_row(NO_FINDING, f"{each.positives} / {each.known}", *_cells(each))
+    rows = [
+        (name, f"{each.positives} / {each.known}", *_cells(each))
+        for name, each in zip(classes, found.classes, strict=True)
+    ]
+    add_rows(table, rows, (mean_name(found, classes), "", *_cells(found.mean)))
     return table
 
 
 def differences_json(found: Differences, classes: Sequence[str]) -> dict[str, Any]:
     """The differences as plain values for JSON: classes by name, NaN (not defined) as None."""
-    named = asdict(found)
-    named["classes"] = dict(zip(classes, named["classes"], strict=True))
-    named["mean_over"] = [classes[each] for each in found.mean_over]
-    named["left_out"] = [classes[each] for each in found.left_out]
-    result: dict[str, Any] = plain(named)
-    return result
+    return by_name(found, classes)
 
 
 def _cells(each: Difference) -> tuple[str, str, str, str, str]:
@@ -52,11 +40,6 @@ def _cells(each: Difference) -> tuple[str, str, str, str, str]:
         return "not defined", "", "", "", ""
     p = "-" if math.isnan(each.p) else f"{each.p:.3f}"
     return f"{each.a:.3f}", f"{each.b:.3f}", f"{each.difference.value:+.3f}", interval(each.difference, "+.3f"), p
-
-
-def _mean_name(found: Differences, classes: Sequence[str]) -> str:
-    without = "".join(f"\nwithout {classes[each]}" for each in found.left_out)
-    return f"mean over {len(found.mean_over)} findings{without}"
 
 
 def _caption(found: Differences) -> str:

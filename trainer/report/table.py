@@ -10,6 +10,7 @@ from rich.table import Table
 from trainer.labels import NO_FINDING
 from trainer.metrics.bootstrap import ClassScore, Scores
 from trainer.metrics.estimate import Estimate
+from trainer.metrics.paired import Differences
 
 
 def score_table(scores: Scores, classes: Sequence[str], *, title: str = "") -> Table:
@@ -24,27 +25,42 @@ def score_table(scores: Scores, classes: Sequence[str], *, title: str = "") -> T
     table.add_column("class", no_wrap=True)
     for heading in ("with / known", "AUROC", f"{scores.confidence:.0%} interval", "avg. prec."):
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = [_row(*each) for each in zip(classes, scores.classes, strict=True)]
+    add_rows(table, [_row(*each) for each in zip(classes, scores.classes, strict=True)], _mean_row(scores, classes))
+    return table
+
+
+def add_rows(table: Table, rows: Sequence[tuple[str, ...]], mean: tuple[str, ...]) -> None:
+    """The findings, their mean, then No Finding apart: rows whose first cell is the class."""
     for row in rows:
         if row[0] != NO_FINDING:
             table.add_row(*row)
     table.add_section()
-    table.add_row(*_mean_row(scores, classes))
+    table.add_row(*mean)
     for row in rows:
         if row[0] == NO_FINDING:
             table.add_section()
             table.add_row(*row)
-    return table
 
 
 def scores_json(scores: Scores, classes: Sequence[str]) -> dict[str, Any]:
     """The scores as plain values for JSON: classes by name, NaN (not defined) as None."""
-    named = asdict(scores)
+    return by_name(scores, classes)
+
+
+def by_name(found: Scores | Differences, classes: Sequence[str]) -> dict[str, Any]:
+    """Plain values for JSON, each class under its name."""
+    named = asdict(found)
     named["classes"] = dict(zip(classes, named["classes"], strict=True))
-    named["mean_over"] = [classes[each] for each in scores.mean_over]
-    named["left_out"] = [classes[each] for each in scores.left_out]
-    found: dict[str, Any] = plain(named)
-    return found
+    for each in ("mean_over", "left_out"):
+        named[each] = [classes[number] for number in named[each]]
+    values: dict[str, Any] = plain(named)
+    return values
+
+
+def mean_name(found: Scores | Differences, classes: Sequence[str]) -> str:
+    """Of the mean's row: how many findings it is over, and which it is without."""
+    without = "".join(f"\nwithout {classes[each]}" for each in found.left_out)
+    return f"mean over {len(found.mean_over)} findings{without}"
 
 
 def scores_from_json(found: Mapping[str, Any], classes: Sequence[str]) -> Scores:
@@ -111,11 +127,8 @@ def _row(name: str, score: ClassScore) -> tuple[str, str, str, str, str]:
 
 
 def _mean_row(scores: Scores, classes: Sequence[str]) -> tuple[str, str, str, str, str]:
-    name = f"mean over {len(scores.mean_over)} findings"
-    if scores.left_out:
-        name += "\nwithout " + "\nwithout ".join(classes[each] for each in scores.left_out)
     value = f"{scores.mean_auroc.value:.3f}" if scores.mean_over else "-"
-    return name, "", value, interval(scores.mean_auroc), ""
+    return mean_name(scores, classes), "", value, interval(scores.mean_auroc), ""
 
 
 def _caption(scores: Scores) -> str:
