@@ -1,6 +1,7 @@
 """Jobs of real ranks, started as a user starts them and heard line by line."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,6 +78,13 @@ class Job(Heard):
     def left(self) -> dict[int, int]:
         """Exit codes of the ranks that left by themselves, by number."""
         return {int(each.name.partition("-")[2]): int(each.read_text()) for each in self.folder.glob("left-*")}
+
+    def of_ranks(self, *, after: int = 0) -> list[str]:
+        """What was said of single ranks, not among the first ``after`` lines.
+
+        Horovod writes a line piece by piece, in C++, so that one of ours may begin in the middle of it.
+        """
+        return [found[0] for line in self.lines[after:] if (found := re.search(r"rank \d+: .*", line))]
 
     def kill(self) -> None:
         """Ends the whole job with SIGKILL, the launcher first, so that it can tell nobody."""

@@ -55,8 +55,7 @@ def killed(start_job, tmp_path_factory: pytest.TempPathFactory) -> Killed:
         ranks[1].kill()
         code = job.code()
         seconds = time.monotonic() - began
-        # Horovod's own complaints, in C++, are nobody's to order.
-        last_words = [line for line in job.lines[heard:] if line.startswith("rank ")]
+        last_words = job.of_ranks(after=heard)
     return Killed(before.mark.step, opening, (early, late), files, alive, last_words, code, seconds, folder)
 
 
@@ -104,8 +103,7 @@ def unreadable(start_job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_a_rank_that_raises_is_the_first_to_speak(unreadable) -> None:
-    errors = [line for line in unreadable.lines if re.match(r"rank \d", line)]
-    assert errors[0] == "rank 1: data.training: 'shard-00000.tfrecord' is damaged; prepare it again"
+    assert unreadable.of_ranks()[0] == "rank 1: data.training: 'shard-00000.tfrecord' is damaged; prepare it again"
 
 
 def test_a_run_ends_with_the_code_of_the_rank_that_raised(unreadable) -> None:
