@@ -17,6 +17,7 @@ from benchmarks import (
     memory,
     millions,
     peers,
+    precision,
     prepare,
     ranks,
     reader,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         step,
+        precision,
         whole_job,
         ranks,
         reader,

@@ -18,7 +18,6 @@ from trainer.topology import Topology, own_cores
 Precision = Literal["float32", "bfloat16", "float64"]
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
-_BFLOAT16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 _BFLOAT16_COMPUTE_CAPABILITY = (8, 0)
 
 
@@ -108,5 +107,13 @@ def _computes_in_bfloat16() -> bool:
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
         return bool(capability >= _BFLOAT16_COMPUTE_CAPABILITY)
-    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    return not _BFLOAT16_CPU_FLAGS.isdisjoint(flags)
+    return gains_by_bfloat16(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+
+
+def gains_by_bfloat16(cpuinfo: str) -> bool:
+    """Whether a processor, as /proc/cpuinfo has it, is faster in bfloat16 than in float32 (docs/results.md).
+
+    With its matrix units (AMX), or with AMD's vector units; Intel's vector units alone are slower.
+    """
+    words = set(cpuinfo.split())
+    return "amx_bf16" in words or {"avx512_bf16", "AuthenticAMD"} <= words

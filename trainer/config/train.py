@@ -38,7 +38,7 @@ class TrainConfig(Section):
         "auto", description="auto: a GPU where there is one; gpu: stop where there is none, instead of crawling"
     )
     precision: Literal["auto", "float32", "bfloat16", "float64"] = Field(
-        "auto", description="auto: bfloat16 where the machine computes in it, else float32"
+        "auto", description="auto: bfloat16 where the machine is faster in it, else float32"
     )
     deterministic: bool = Field(False, description="bit-equal reruns; slower (one inter-op thread, no fusion)")
     seed: int = Field(0, ge=0, description="of weights, order, augmentation and dropout")
