@@ -73,14 +73,25 @@ def _endpoint(bucket: str, config: StoreConfig, environment: Mapping[str, str]) 
     if not endpoint:
         key, endpoint = next(((each, environment[each]) for each in named if environment.get(each)), (key, ""))
     if endpoint:
-        parts = urlsplit(endpoint)
-        if parts.username or parts.password:
-            raise UsageError(key, f"{parts.scheme}://...", "has credentials in it", "take them out")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        # Wherever it stands: after a password with a slash, for one.
+        if "@" in endpoint:
+            raise UsageError(key, "...@...", "has credentials in it", "take them out")
+        if not _is_of_a_server(endpoint):
             raise UsageError(key, endpoint, "is not the URL of a server", "write http(s)://HOST[:PORT]")
-        if parts.path.strip("/").endswith(bucket):
+        if urlsplit(endpoint).path.strip("/").endswith(bucket):
             raise UsageError(key, endpoint, f"names the bucket {bucket!r}, too", "leave it out of the endpoint")
     return endpoint.rstrip("/")
+
+
+def _is_of_a_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not (parts.query or parts.fragment)
+    )
 
 
 def _with_bucket(endpoint: str, bucket: str) -> str:

@@ -48,7 +48,11 @@ def test_the_bucket_stands_in_the_path_or_in_the_host_name() -> None:
         ("https://", "is not the URL of a server"),
         ("https://s3.example.org?x=1", "is not the URL of a server"),
         ("https://s3.example.org/films", "names the bucket 'films', too; leave it out"),
+        ("https://[", "is not the URL of a server"),
+        ("https://s3.example.org:port", "is not the URL of a server"),
+        ("https://s3.example.org:0", "is not the URL of a server"),
         ("https://key:secret@s3.example.org", "has credentials in it"),
+        ("https://key:of/secret@s3.example.org", "has credentials in it"),
     ],
 )
 def test_a_wrong_endpoint_is_refused_by_the_name_it_was_given(endpoint: str, words: str) -> None:
