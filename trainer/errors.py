@@ -4,7 +4,7 @@
     ├── UsageError              exit 2    the command line or the configuration is wrong
     ├── DataError               exit 3    a catalog, a film, a shard or a checkpoint is wrong
     ├── ClusterError            exit 4    ranks, nodes or the cluster are not what the job asked for
-    ├── SelfTestError           exit 5    ranks do not average, or their weights differ
+    ├── SelfTestError           exit 5    ranks do not average, their weights differ, or an export gives other scores
     ├── StoreDown               exit 145  an object store does not answer, in spite of the retries
     ├── PeerLost                exit 144  another rank of the job is gone; its own error is the one to read
     └── Stopped                 exit 143  asked to stop; a checkpoint was committed first
@@ -54,7 +54,7 @@ class ClusterError(CxrError):
 
 
 class SelfTestError(CxrError):
-    """Ranks do not average, or their weights differ."""
+    """Ranks do not average, their weights differ, or an export gives other scores."""
 
     exit_code = 5
 

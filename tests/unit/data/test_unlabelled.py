@@ -186,6 +186,22 @@ def test_a_folder_without_films_is_refused(tmp_path: Path) -> None:
         batches_of(str(tmp_path))
 
 
+def test_an_archive_that_names_a_film_twice_is_refused(tmp_path: Path) -> None:
+    content = film(1)
+    with tarfile.open(tmp_path / "films.tar", "w") as tar:
+        for name in ("a.png", "b.png", "a.png"):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    with pytest.raises(DataError, match=r"predict\.source: .*films\.tar' holds 'a\.png' twice; keep one file a film"):
+        batches_of(str(tmp_path / "films.tar"))
+
+
+def test_a_source_named_twice_is_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"twice; .* name no source twice"):
+        batches_of(str(folder), str(folder))
+
+
 def test_no_source_is_refused() -> None:
     with pytest.raises(UsageError, match=r"^predict.source: \(\) is empty"):
         UnlabelledFilms((), STORES)

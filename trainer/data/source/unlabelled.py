@@ -41,6 +41,7 @@ class UnlabelledFilms:
         self._stores, self._several = stores, len(source) > 1
         self.names: list[str] = []
         """Of the films met so far; after ``films`` has ended, of all of them, whoever they belong to."""
+        self._met = set[str]()
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -48,7 +49,10 @@ class UnlabelledFilms:
         return self._sources.folders
 
     def films(self, is_mine: Callable[[int], bool]) -> Iterator[UnlabelledFilm]:
-        """Those whose number ``is_mine``, in one pass. Raises DataError if there is none at all; StoreDown."""
+        """Those whose number ``is_mine``, in one pass.
+
+        Raises DataError if there is none at all, or one twice; StoreDown.
+        """
         for folder, where in enumerate(self.folders):
             for entry in open_store(where, self._stores, KEY).entries():
                 number = self._count(where, entry.name)
@@ -67,14 +71,18 @@ class UnlabelledFilms:
             raise DataError(KEY, where, "holds no film", f"name what holds {', '.join(FILM_SUFFIXES)} files")
 
     def _count(self, where: str, name: str) -> int | None:
-        """The number of the film in a file; None if it is no film's."""
+        """The number of the film in a file; None if it is no film's. Raises DataError if it was met before."""
         if not _may_be_film(name):
             return None
         whole = f"{where.rstrip('/')}/{name}" if self._several else name
         if whole.startswith(_FORMULA):
             whole = f"./{whole}"
         # A name that is no Unicode could not be written.
-        self.names.append(whole.encode(errors="backslashreplace").decode())
+        whole = whole.encode(errors="backslashreplace").decode()
+        if whole in self._met:
+            raise DataError(KEY, where, f"holds {whole!r} twice", "keep one file a film, and name no source twice")
+        self._met.add(whole)
+        self.names.append(whole)
         return len(self.names) - 1
 
 
