@@ -39,8 +39,7 @@ def test_the_small_network_differs_from_the_notebooks_resnet_in_nothing_else() -
 def test_the_notebooks_run_is_plain_adamw_at_a_constant_rate_on_films_as_stored() -> None:
     config = load("notebook")
     rates = {
-        learning_rate(config.optimizer, step=at, steps=750, epoch=at // 50, global_batch_size=32)
-        for at in (0, 9, 749)
+        learning_rate(config.optimizer, step=at, steps=750, epoch=at // 50, global_batch_size=32) for at in (0, 9, 749)
     }
     assert rates == {1e-4}
     assert not config.train.augment.enabled
@@ -50,9 +49,7 @@ def test_the_notebooks_run_is_plain_adamw_at_a_constant_rate_on_films_as_stored(
 
 def test_the_mended_run_is_the_same_network_augmented_dropped_out_decayed_warmed_up_and_cooled_down() -> None:
     mended, notebook = load("mended"), load("notebook")
-    rates = [
-        learning_rate(mended.optimizer, step=at, steps=750, epoch=0, global_batch_size=32) for at in (0, 99, 749)
-    ]
+    rates = [learning_rate(mended.optimizer, step=at, steps=750, epoch=0, global_batch_size=32) for at in (0, 99, 749)]
     assert mended.model.name == notebook.model.name
     assert mended.train.augment.enabled
     assert mended.model.dropout > 0

@@ -20,7 +20,7 @@ from trainer.scoring import Scorer, in_order, mean_loss
 from trainer.topology import Topology
 
 
-@settings(deadline=None, max_examples=60, database=None)
+@settings(max_examples=60)
 @given(batches=st.integers(0, 30), batch_size=st.integers(1, 5), world_size=st.integers(1, 12))
 def test_rows_of_all_ranks_come_back_in_the_sets_order(batches: int, batch_size: int, world_size: int) -> None:
     rows = np.arange(batches * batch_size * 2).reshape(batches * batch_size, 2)

@@ -56,7 +56,7 @@ def bucket(s3_server: S3Server, training: Path) -> Iterator[Bucket]:
         yield bucket
 
 
-@settings(deadline=None, max_examples=25, database=None)
+@settings(max_examples=25)
 @given(starts=st.lists(STARTS, max_size=6), ranks=st.sampled_from([1, 2, 4]))
 def test_each_film_is_seen_once_an_epoch_whatever_happens_to_the_ranks(
     training: Path, starts: list[Start], ranks: int
@@ -66,7 +66,7 @@ def test_each_film_is_seen_once_an_epoch_whatever_happens_to_the_ranks(
         proven(job, starts, ranks)
 
 
-@settings(deadline=None, max_examples=12, database=None)
+@settings(max_examples=12)
 @given(starts=st.lists(STARTS, min_size=1, max_size=4), ranks=st.sampled_from([1, 2, 4]), room=st.booleans())
 def test_each_film_is_seen_once_an_epoch_from_a_bucket_when_nodes_lose_their_cache(
     bucket: Bucket, starts: list[Start], ranks: int, room: bool

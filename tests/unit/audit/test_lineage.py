@@ -1,7 +1,7 @@
 """Which steps count: those on the way to the newest checkpoint, each once, whatever was undone on other ways."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.audit.lineage import Origin, Span, lineage
@@ -37,7 +37,6 @@ def test_an_attempt_that_went_on_from_what_cannot_lead_to_it_is_refused(origin: 
         lineage(2, 38, {1: Origin(0, 0), 2: origin})
 
 
-@settings(database=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=8))
 def test_the_spans_hold_each_step_once(lengths: list[int]) -> None:
     origins, step = {}, 0

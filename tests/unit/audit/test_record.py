@@ -34,7 +34,7 @@ def same(a: Part, b: Part) -> bool:
     return equal and (a.facts, a.epoch) == (b.facts, b.epoch)
 
 
-@settings(deadline=None, database=None, max_examples=30)
+@settings(max_examples=30)
 @given(drawn.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9), st.integers(1, 10**6))
 def test_a_part_is_read_as_it_was_written(shape: tuple[int, int], epoch: int) -> None:
     part = part_of(*shape)
@@ -42,7 +42,6 @@ def test_a_part_is_read_as_it_was_written(shape: tuple[int, int], epoch: int) ->
     assert same(part_from_bytes(part.to_bytes(), "a"), part)
 
 
-@settings(deadline=None, database=None)
 @given(st.integers(1, 10**7), st.integers(0, 10**7), st.integers(0, 10**5), st.integers(1, 10**6))
 def test_a_name_says_where_a_part_stands(attempt: int, epoch: int, rank: int, number: int) -> None:
     place = Place(attempt, epoch, rank, number)

@@ -240,7 +240,7 @@ HEADERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(coded=st.sampled_from(CODES), elements=HEADERS, lossy=st.booleans())
 def test_a_header_may_claim_anything_of_a_sound_code(
     coded: tuple[str, bytes], elements: dict[str, Any], lossy: bool
@@ -259,7 +259,7 @@ def test_a_header_may_claim_anything_of_a_sound_code(
     assert (film.shape, film.dtype) == (STORED.shape, np.uint8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(file=st.sampled_from(FILES), seed=st.integers(0, 2**32), flips=st.integers(1, 16), head=st.booleans())
 def test_bytes_may_be_anything(file: bytes, seed: int, flips: int, head: bool) -> None:
     damaged, drawn = bytearray(file), random.Random(seed)

@@ -43,7 +43,7 @@ films = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(film=films)
 def test_tensorflow_reads_every_field(film: StoredFilm) -> None:
     label = {"label": tf.io.FixedLenFeature([len(film.labels)], tf.float32)}
@@ -56,7 +56,7 @@ def test_tensorflow_reads_every_field(film: StoredFilm) -> None:
     np.testing.assert_array_equal(parsed["label"].numpy(), np.array(film.labels, np.float32))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(film=films)
 def test_tensorflow_reads_the_demographics_that_are_known_and_finds_no_others(film: StoredFilm) -> None:
     features = {
@@ -70,21 +70,21 @@ def test_tensorflow_reads_the_demographics_that_are_known_and_finds_no_others(fi
     assert stored_demographics(sex, age, view) == film.demographics
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(film=films)
 def test_the_image_lies_where_the_encoder_says(film: StoredFilm) -> None:
     data, image = encode_example(film)
     assert data[image.offset : image.offset + image.bytes] == film.image
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(film=films)
 def test_the_message_is_protocol_buffers_own_for_the_same_values(film: StoredFilm) -> None:
     parsed = tf.train.Example.FromString(encode_example(film).data)
     assert parsed.SerializeToString(deterministic=True) == encode_example(film).data
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(records=st.lists(st.binary(max_size=3000), max_size=4))
 def test_tensorflow_accepts_the_frames(tmp_path_factory: pytest.TempPathFactory, records: list[bytes]) -> None:
     path = tmp_path_factory.mktemp("frames") / "frames.tfrecord"

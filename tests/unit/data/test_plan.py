@@ -19,7 +19,7 @@ WINDOWS = st.integers(1, 14)
 BATCH_AND_RANKS = st.sampled_from(
     [(batch, ranks) for batch in (12, 24) for ranks in (1, 2, 3, 4, 6, 8, 12) if batch % ranks == 0]
 )
-MANY = settings(deadline=None, max_examples=60, database=None)
+MANY = settings(max_examples=60)
 
 
 def plan_of(shards: list[int], batch_size: int, window: int = 3, *, seed: int = 0, epoch: int = 0) -> EpochPlan:

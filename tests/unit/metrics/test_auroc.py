@@ -4,15 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from trainer.errors import DataError
 from trainer.metrics.auroc import Ranking, auroc, average_precision, mean_over, per_class
-
-any_machine = settings(deadline=None)
 
 
 @st.composite
@@ -29,21 +27,18 @@ def tied_films(draw):
     return scores[order], labels[order], weights[order]
 
 
-@any_machine
 @given(tied_films())
 def test_auroc_equals_scikit_learn_with_many_ties(films):
     scores, labels, _ = films
     assert auroc(scores, labels) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
 
 
-@any_machine
 @given(tied_films())
 def test_average_precision_equals_scikit_learn_with_many_ties(films):
     scores, labels, _ = films
     assert average_precision(scores, labels) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
 
 
-@any_machine
 @given(tied_films())
 def test_weighted_areas_equal_scikit_learn_with_sample_weights(films):
     scores, labels, weights = films
@@ -54,7 +49,6 @@ def test_weighted_areas_equal_scikit_learn_with_sample_weights(films):
     assert (area[1], precision[1]) == (auroc(scores, labels), average_precision(scores, labels))
 
 
-@any_machine
 @given(tied_films())
 def test_a_film_of_weight_three_counts_as_three_films(films):
     scores, labels, weights = films

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
@@ -11,7 +11,6 @@ from tests.unit.metrics.films import Films, some_cohort, some_films
 from trainer.errors import DataError
 from trainer.metrics.calibration import calibration, equal_mass_bins
 
-any_machine = settings(deadline=None)
 DRAWS = {"bins": 5, "resamples": 40, "confidence": 0.9, "seed": 3}
 
 
@@ -23,7 +22,6 @@ def untied(films: int = 1000) -> Films:
     return Films(chance, labels, np.arange(films) // 3)
 
 
-@any_machine
 @given(some_films(), st.integers(1, 8))
 def test_the_points_equal_counting_bin_by_bin(films, bins):
     found, _ = calibration(*films, **DRAWS | {"bins": bins, "resamples": 0})
@@ -43,7 +41,6 @@ def test_the_points_equal_counting_bin_by_bin(films, bins):
     assert found.error.value == pytest.approx(distances / len(labels), abs=1e-12)
 
 
-@any_machine
 @given(st.integers(1, 200), st.integers(1, 20), st.integers(0, 9))
 def test_bins_of_scores_without_ties_differ_by_one_film_at_most_and_keep_their_order(films, bins, seed):
     scores = np.random.default_rng(seed).permutation(films) / films
@@ -54,7 +51,6 @@ def test_bins_of_scores_without_ties_differ_by_one_film_at_most_and_keep_their_o
     assert (np.diff(found[np.argsort(scores)]) >= 0).all()
 
 
-@any_machine
 @given(some_films(), st.integers(1, 20))
 def test_films_of_equal_score_share_a_bin_and_no_bin_is_empty(films, bins):
     scores = films.scores[:, 0]

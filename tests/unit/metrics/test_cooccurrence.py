@@ -4,15 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.unit.metrics.films import some_films
 from trainer.metrics.cooccurrence import cooccurrence
 
-any_machine = settings(deadline=None)
 
-
-@any_machine
 @given(some_films(classes=3))
 def test_counts_equal_counting_film_by_film(films):
     found = cooccurrence(films.labels)

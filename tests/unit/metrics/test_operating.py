@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import auc
 from sklearn.metrics import precision_recall_curve as sklearn_precision_recall
@@ -14,8 +14,6 @@ from tests.unit.metrics.films import some_cohort, some_films
 from trainer.errors import DataError
 from trainer.metrics.auroc import Ranking, auroc, average_precision
 from trainer.metrics.operating import operating_points, precision_recall_curve, roc_curve
-
-any_machine = settings(deadline=None)
 
 
 def known_of(films, each=0):
@@ -34,7 +32,6 @@ def has_both(labels):
     return 0 < labels.sum() < len(labels)
 
 
-@any_machine
 @given(some_films())
 def test_points_equal_scikit_learns_roc_curve(films):
     scores, labels = known_of(films)
@@ -46,7 +43,6 @@ def test_points_equal_scikit_learns_roc_curve(films):
         np.testing.assert_array_equal(points.thresholds, thresholds)
 
 
-@any_machine
 @given(some_films())
 def test_precision_equals_scikit_learns(films):
     scores, labels = known_of(films)
@@ -57,7 +53,6 @@ def test_precision_equals_scikit_learns(films):
         np.testing.assert_allclose(points.sensitivity[1:][::-1], recall[:-1], atol=1e-12)
 
 
-@any_machine
 @given(some_films())
 def test_the_areas_below_the_curves_are_those_of_the_scores(films):
     scores, labels = films.scores[:, 0], films.labels[:, 0]
@@ -74,7 +69,6 @@ def test_the_areas_below_the_curves_are_those_of_the_scores(films):
         assert steps == pytest.approx(precision, abs=1e-12)
 
 
-@any_machine
 @given(some_films(), st.sampled_from([0.1, 0.5, 0.8, 0.9, 0.95]))
 def test_sensitivity_at_a_specificity_is_the_best_of_all_thresholds_and_the_reverse(films, fixed):
     scores, labels = known_of(films)
@@ -88,7 +82,6 @@ def test_sensitivity_at_a_specificity_is_the_best_of_all_thresholds_and_the_reve
         assert np.isnan(found).all()
 
 
-@any_machine
 @given(some_films(), st.integers(0, 9))
 def test_under_weights_a_film_counts_so_many_times_at_a_fixed_specificity_too(films, seed):
     times = np.random.default_rng(seed).integers(0, 4, len(films.labels))

@@ -155,7 +155,7 @@ def test_the_same_seed_gives_the_same_intervals_and_no_resamples_none() -> None:
     assert bare.mean_auroc.value == scored(films, groups).groups[0].mean_auroc.value
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(films=some_films())
 def test_any_films_are_counted_once_and_a_number_needs_enough_patients(films: Films) -> None:
     groups = np.array(["F", "M", "O", ""])[np.arange(len(films.patients)) % 4]

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
@@ -13,8 +13,6 @@ from trainer.errors import DataError
 from trainer.metrics.auroc import auroc
 from trainer.metrics.calibration import calibration
 from trainer.metrics.temperature import HIGHEST, LOWEST, fit_temperatures, logits, tempered
-
-any_machine = settings(deadline=None)
 
 
 def drawn(temperatures: list[float], films: int = 20_000, seed: int = 0):
@@ -25,7 +23,6 @@ def drawn(temperatures: list[float], films: int = 20_000, seed: int = 0):
     return 1 / (1 + np.exp(-logit * temperatures)), labels
 
 
-@any_machine
 @given(some_films(), st.floats(-2, 2))
 def test_no_other_temperature_is_likelier(films, log_other):
     found = fit_temperatures(films.scores, films.labels)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
@@ -11,7 +11,6 @@ from trainer.errors import DataError
 from trainer.metrics.operating import operating_points
 from trainer.metrics.thresholds import at_sensitivity, choose, confusions, youden
 
-any_machine = settings(deadline=None)
 DRAWS = {"resamples": 40, "confidence": 0.9, "seed": 3}
 
 
@@ -20,7 +19,6 @@ def known_of(films):
     return films.scores[known, 0], films.labels[known, 0]
 
 
-@any_machine
 @given(some_films())
 def test_no_threshold_has_a_larger_youden_index_and_no_lower_one_an_equal_one(films):
     scores, labels = known_of(films)
@@ -38,7 +36,6 @@ def test_no_threshold_has_a_larger_youden_index_and_no_lower_one_an_equal_one(fi
     assert chosen == min(each for each, value in every.items() if value == every[chosen])
 
 
-@any_machine
 @given(some_films(), st.sampled_from([0.1, 0.5, 0.9, 0.95]))
 def test_the_threshold_at_a_sensitivity_is_the_highest_that_reaches_it(films, wanted):
     scores, labels = known_of(films)
@@ -50,7 +47,6 @@ def test_the_threshold_at_a_sensitivity_is_the_highest_that_reaches_it(films, wa
     assert chosen == max(reaching)
 
 
-@any_machine
 @given(some_films())
 def test_counts_equal_scikit_learns_confusion_matrix(films):
     (found, _) = confusions(np.array([0.5, 0.5]), *films, **DRAWS)

@@ -12,7 +12,7 @@ FILES = st.lists(
 PLANS = st.lists(NAMES, unique=True).map(lambda names: {name: place for place, name in enumerate(names)})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(FILES, PLANS, PLANS, NAMES)
 def test_nothing_goes_that_the_plan_needs_before_what_it_makes_room_for(
     files: list[Present], plan: dict[str, int], later: dict[str, int], wanted: str
@@ -24,7 +24,7 @@ def test_nothing_goes_that_the_plan_needs_before_what_it_makes_room_for(
     }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(FILES, PLANS, PLANS, NAMES)
 def test_what_no_plan_needs_goes_first_and_then_what_is_needed_last(
     files: list[Present], plan: dict[str, int], later: dict[str, int], wanted: str

@@ -53,7 +53,7 @@ def live(config: PrepareConfig, worker: int, life: Life) -> None:
         run(config.model_copy(update={"worker": worker}))
 
 
-@hypothesis_settings(deadline=None, max_examples=15)
+@hypothesis_settings(max_examples=15)
 @given(
     workers=st.integers(1, 4),
     deaths=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 25), st.booleans()), max_size=6),
@@ -71,7 +71,7 @@ def test_workers_killed_anywhere_make_the_bytes_of_one(
         assert tree(Path(into)) == whole
 
 
-@hypothesis_settings(deadline=None, max_examples=6)
+@hypothesis_settings(max_examples=6)
 @given(writes=st.integers(0, 60), after=st.booleans(), first=st.integers(1, 4), then=st.integers(1, 4))
 def test_another_number_of_workers_may_go_on(
     source: Path, mixed: tuple[str, ...], whole: dict[str, bytes], writes: int, after: bool, first: int, then: int
