@@ -14,7 +14,9 @@ from k8s.attempts import Outcome, Verdict, verdict
 from k8s.client import Cluster
 from k8s.crew import Asked, Crew, Worker
 from k8s.muster import Muster
+from k8s.patience import patiently
 from k8s.place import Place
+from k8s.predecessors import predecessors
 from k8s.progress import Annotator
 from k8s.termination import end_retries, write_reason
 from trainer.config import Config
@@ -25,9 +27,8 @@ log = logging.getLogger("cxr_train")
 
 Answer = TypeVar("Answer")
 
-_REFUSALS = (401, 403, 404)
 _LEAVE_SECONDS = 30.0
-_PREDECESSOR_SECONDS = 2.0
+_PAUSE_SECONDS = 2.0
 
 
 def launch(
@@ -100,7 +101,7 @@ class Launcher:
         """One release has one writer: an upgrade's older job leaves, with its checkpoint, before this one begins."""
         deadline = self._clock() + self._config.cluster.start_timeout_seconds
         told: list[str] = []
-        while names := self._patiently(self._predecessors):
+        while names := self._patiently(lambda: predecessors(self._cluster, self._place)):
             if names != told:
                 told = names
                 log.info("waiting for %s of the same release to leave", ", ".join(names))
@@ -108,31 +109,14 @@ class Launcher:
                 raise ClusterError(
                     "release", self._place.release, f"still runs {', '.join(names)}", "delete it: kubectl delete mpijob"
                 )
-            self._refuse_signal(self.crew.next(_PREDECESSOR_SECONDS))
+            self._pause()
 
     def _patiently(self, ask: Callable[[], Answer]) -> Answer:
-        """An API server that is away for a while is no reason for a job to fail; a refusal is."""
         deadline = self._clock() + self._config.cluster.start_timeout_seconds
-        while True:
-            try:
-                return ask()
-            except ClusterError as error:
-                if error.value in _REFUSALS or self._clock() > deadline:
-                    raise
-                log.warning("%s", error)
-            self._refuse_signal(self.crew.next(_PREDECESSOR_SECONDS))
+        return patiently(ask, lambda: self._clock() > deadline, self._pause)
 
-    def _predecessors(self) -> list[str]:
-        mine = self._cluster.job(self._place.job)["metadata"]
-        others = [each["metadata"] for each in self._cluster.jobs_of_release(self._place.release)]
-        newer = {each["name"] for each in others if _age(each) > _age(mine)}
-        pods = self._cluster.pods(f"app.kubernetes.io/instance={self._place.release},training.kubeflow.org/job-name")
-        running = {
-            pod["metadata"]["labels"]["training.kubeflow.org/job-name"]
-            for pod in pods
-            if watch.phase_of(pod) in ("Running", "Pending")
-        }
-        return sorted(running - newer - {self._place.job})
+    def _pause(self) -> None:
+        self._refuse_signal(self.crew.next(_PAUSE_SECONDS))
 
     def _split_to_score(self) -> str:
         data, evaluate = self._config.data, self._config.evaluate
@@ -259,10 +243,6 @@ class Permanent(Exception):
     def __init__(self, found: Verdict) -> None:
         super().__init__(found.reason)
         self.code = found.code
-
-
-def _age(metadata: Mapping[str, Any]) -> tuple[str, str]:
-    return str(metadata["creationTimestamp"]), str(metadata["name"])
 
 
 def _stopped(outcome: Outcome) -> str:

@@ -356,7 +356,7 @@ def test_a_batch_that_the_ranks_do_not_divide_is_refused_before_any_is_started(c
 
 
 def test_an_older_job_of_the_release_is_waited_for(cluster, make_launcher, monkeypatch, heard):
-    monkeypatch.setattr(launcher_module, "_PREDECESSOR_SECONDS", 0.05)
+    monkeypatch.setattr(launcher_module, "_PAUSE_SECONDS", 0.05)
     old = {"metadata": {"name": "chest-old", "creationTimestamp": "2025-01-01T00:00:00Z"}}
     newer = {"metadata": {"name": "chest-new", "creationTimestamp": "2027-01-01T00:00:00Z"}}
     cluster.others = [old, newer]
@@ -377,7 +377,7 @@ def test_an_older_job_of_the_release_is_waited_for(cluster, make_launcher, monke
 
 
 def test_an_api_server_that_is_away_for_a_while_does_no_harm(cluster, make_launcher, monkeypatch):
-    monkeypatch.setattr(launcher_module, "_PREDECESSOR_SECONDS", 0.05)
+    monkeypatch.setattr(launcher_module, "_PAUSE_SECONDS", 0.05)
     answers = [ClusterError("/apis", 500, "was the answer", "wait"), ClusterError("/apis", "timed out", "kept", "wait")]
     job = cluster.job
 
