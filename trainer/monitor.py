@@ -1,20 +1,14 @@
-"""What a run tells of itself while it trains: metrics, log lines, progress and history."""
+"""What a run tells of itself while it trains: metrics, log lines, progress, and the course that it takes."""
 
 import logging
-import math
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
-import numpy as np
-
-import trainer
-from trainer.checkpoint.history import History
 from trainer.checkpoint.writer import News
+from trainer.course import Course
 from trainer.data.cache.tally import Event
-from trainer.errors import Stopped
 from trainer.run import Run
 from trainer.scoring import Watch, unwatched
 from trainer.step import Measured
@@ -23,8 +17,6 @@ from trainer.telemetry.beat import Pulse
 from trainer.telemetry.exporter import Recorder
 from trainer.telemetry.logs import duration, progress_line
 from trainer.telemetry.step_timer import Phases, StepTime, StepTimer
-from trainer.trackers.opening import Trackers, open_trackers
-from trainer.trackers.tracker import Outcome, Pictures
 
 log = logging.getLogger("cxr_train")
 
@@ -51,12 +43,8 @@ class Monitor:
         topology = run.ranks.topology
         self._recorder = Recorder(topology.rank)
         self.pulse = Pulse(os.environ)
-        self._history = _history(run) if topology.is_first else None
-        self._trackers = _trackers(run, self._history)
+        self.course = Course(run)
         self._auroc: float | None = None
-        self._losses: list[float] = []
-        self._gradient_norm: float | None = None
-        self._epoch_losses: list[float] = []
         self._traced = False
         self._recorder.set(catalog.STEPS, run.steps)
         self.pulse.tell(step=run.state.step, steps=run.steps, epoch=run.state.epoch + 1)
@@ -74,23 +62,6 @@ class Monitor:
         log.info("%s", _opening(run))
 
     @contextmanager
-    def tracking(self) -> Iterator[None]:
-        """Until the run ends, one way or another: the trackers are told which."""
-        outcome: Outcome = "failed"
-        try:
-            yield
-            outcome = "finished"
-        except Stopped:
-            outcome = "stopped"
-            raise
-        finally:
-            self._trackers.end(outcome)
-
-    def first_films(self, pictures: Pictures) -> None:
-        """Of the run's first step."""
-        self._trackers.show(pictures)
-
-    @contextmanager
     def waiting_for_films(self) -> Iterator[None]:
         """The part of a step before its films are there."""
         self.pulse.enter("films")
@@ -103,9 +74,7 @@ class Monitor:
         state, record = self._run.state, self._recorder
         self._watch(state.step, self._run.steps)
         self.pulse.tell(step=state.step, epoch=state.epoch + 1)
-        self._losses.append(measured.loss)
-        self._gradient_norm = measured.gradient_norm
-        self._epoch_losses.append(measured.loss)
+        self.course.step(measured)
         record.add(catalog.INPUT_WAIT_SECONDS, took.input_wait_seconds)
         record.observe(catalog.STEP_SECONDS, took.seconds)
         record.add(catalog.FILMS, own_films)
@@ -129,7 +98,7 @@ class Monitor:
         self._recorder.set(catalog.LAST_PROGRESS_TIMESTAMP, time.time())
         for event, amount in self._run.tally.taken().items():
             self._recorder.add(_CACHE[event], amount)
-        tracked = self._trackers.news()
+        tracked = self.course.tracked()
         self._recorder.add(catalog.TRACKER_FAILURES, tracked.failures)
         self._recorder.set(catalog.TRACKER_ROWS_PENDING, tracked.pending)
         if total:
@@ -160,15 +129,7 @@ class Monitor:
             self._recorder.set(catalog.VALIDATION_AUROC_MEAN, mean_auroc)
             self._recorder.set(catalog.VALIDATION_LOSS, loss)
             log.info("epoch %d done: validation loss %.4f, mean AUROC %.3f", state.epoch, loss, mean_auroc)
-        training_loss = float(np.mean(self._epoch_losses)) if self._epoch_losses else None
-        self._epoch_losses.clear()
-        self._write(
-            "epoch",
-            loss=training_loss,
-            validation_auroc=mean_auroc,
-            validation_loss=loss,
-            validation_aurocs={name: value if math.isfinite(value) else None for name, value in validation.items()},
-        )
+        self.course.end_epoch(validation, mean_auroc, loss)
 
     def checkpoints(self, news: News) -> None:
         """After each step, what the writer has to tell."""
@@ -180,10 +141,6 @@ class Monitor:
             record.set(catalog.CHECKPOINT_TIMESTAMP, commit.time)
             record.set(catalog.CHECKPOINT_SECONDS, commit.seconds)
             record.set(catalog.CHECKPOINT_BYTES, commit.size_bytes)
-
-    def history(self) -> bytes:
-        """The course of the run so far."""
-        return self._history.content() if self._history else b""
 
     def ended(self) -> None:
         """After the last checkpoint: what no longer moves is not a stall."""
@@ -201,15 +158,7 @@ class Monitor:
 
     def _line(self) -> None:
         state, window, phases = self._run.state, self.timer.window(), self.timer.phases
-        loss = sum(self._losses) / len(self._losses)
-        self._write(
-            "step",
-            loss=loss,
-            films_per_second=self.films_per_second(),
-            learning_rate=self._run.learning_rate(),
-            gradient_norm=self._gradient_norm,
-        )
-        self._losses.clear()
+        loss = self.course.end_steps(films_per_second=self.films_per_second(), learning_rate=self._run.learning_rate())
         eta_seconds = self.timer.eta_seconds(self._run.steps - state.step)
         if window and eta_seconds is not None:
             self.pulse.tell(loss=loss, films_per_second=window.films_per_second, eta_seconds=eta_seconds)
@@ -226,33 +175,6 @@ class Monitor:
             eta_seconds=eta_seconds,
         )
         log.info("%s", line, extra={"step": state.step, "epoch": state.epoch + 1, "loss": loss})
-
-    def _write(self, kind: str, **values: Any) -> None:
-        if self._history is not None:
-            state = self._run.state
-            row = {"kind": kind, "time": time.time(), "step": state.step, "epoch": state.epoch, **values}
-            self._history.add(row)
-            self._trackers.wake()
-
-
-def _history(run: Run) -> History:
-    return History.resumed(run.store, step=run.state.step, epoch=run.state.epoch)
-
-
-def _trackers(run: Run, history: History | None) -> Trackers:
-    """Of rank 0; the others have none."""
-    if history is None:
-        return Trackers()
-    ranks, training = run.ranks.topology.world_size, run.training
-    tags = {
-        "cxr_train.version": trainer.__version__,
-        "cxr_train.training_set": training.digest,
-        "cxr_train.ranks": str(ranks),
-        "cxr_train.films": str(training.manifest.films),
-        "cxr_train.parameters": str(run.model.count_params()),
-        "cxr_train.precision": run.model.dtype_policy.name,
-    }
-    return open_trackers(run.config, run.store, history.rows, tags)
 
 
 def _opening(run: Run) -> str:

@@ -30,7 +30,7 @@ def save(run: Run, monitor: Monitor, *, patient: bool = False, last: bool = Fals
     snapshot = run.snapshot()
     run.refuse_unequal_weights(snapshot.model)
     if run.writer:
-        run.writer.save(snapshot, monitor.history())
+        run.writer.save(snapshot, monitor.course.content())
         hear(run, monitor)
 
 

@@ -50,7 +50,7 @@ def train(config: Config, topology: Topology, watch: Watch = unwatched) -> Train
         run = Run(config, runtime.start(config, topology), asked.pause)
         try:
             monitor = Monitor(run, watch)
-            with monitor.tracking():
+            with monitor.course.tracking():
                 while not _is_over(run):
                     if _train_epoch(run, monitor, asked):
                         leave(run, monitor)
@@ -88,7 +88,7 @@ def _train_epoch(run: Run, monitor: Monitor, asked: Asked) -> bool:
             batch = next(batches)
         draw = _draw(run, epoch, number)
         if run.state.step == 0:
-            monitor.first_films(partial(as_augmented, batch.images, draw, run.config))
+            monitor.course.first_films(partial(as_augmented, batch.images, draw, run.config))
         measured = _step(run, monitor, batch, draw, stop=asked.now)
         run.state = replace(run.state, step=run.state.step + 1, batch=number + 1)
         if ledger:
