@@ -1,8 +1,8 @@
 """Memory for batches, used again once nobody holds what was in it: new pages cost more than the bytes copied there."""
 
-import math
 import sys
 import threading
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -26,20 +26,20 @@ class Buffers:
         self._lock = threading.Lock()
         self._made: list[Bytes] = []
 
-    def take(self, *shape: int) -> Bytes:
-        """An array uint8 of that shape, its memory aligned, its content whatever was there."""
-        size = math.prod(shape)
+    def take(self, *sizes: int) -> list[Bytes]:
+        """Arrays uint8 [bytes] of those sizes, all in one buffer, each aligned, their content whatever was there."""
+        starts = [0, *accumulate(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)]
+        memory = self._free(starts[-1] + _ALIGNMENT)
+        first = -memory.__array_interface__["data"][0] % _ALIGNMENT
+        return [memory[first + start : first + start + size] for start, size in zip(starts, sizes, strict=False)]
+
+    def _free(self, size: int) -> Bytes:
         with self._lock:
             for memory in self._made:
-                if sys.getrefcount(memory) == _REFERENCES_OF_FREE and memory.size == size + _ALIGNMENT:
-                    return _aligned(memory, size).reshape(shape)
-            memory = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+                if sys.getrefcount(memory) == _REFERENCES_OF_FREE and memory.size == size:
+                    return memory
+            memory = np.empty(size, dtype=np.uint8)
             if len(self._made) == _KEPT:
                 self._made.pop(0)
             self._made.append(memory)
-            return _aligned(memory, size).reshape(shape)
-
-
-def _aligned(memory: Bytes, size: int) -> Bytes:
-    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
-    return memory[start : start + size]
+            return memory

@@ -1,5 +1,6 @@
 """A prepared set, read: its manifest, and its films by (shard, record)."""
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -79,17 +80,19 @@ class FilmSet:
 
     def gather(self, slots: Slots) -> Arrays:
         """The films of a batch, and which they are. Raises DataError where one is damaged, StoreDown."""
-        image = self.manifest.image
-        films = self._shards.films(list(zip(*slots.places(), strict=True)))
-        images = self._buffers.take(len(films), image.height, image.width, 1)
+        image, classes = self.manifest.image, len(self.manifest.classes)
+        films = self._shards.films(*slots.places())
+        shape = (len(films), image.height, image.width, 1)
+        pixels, values = self._buffers.take(math.prod(shape), len(films) * classes * np.dtype(np.float32).itemsize)
+        images, labels = pixels.reshape(shape), values.view(np.float32).reshape(len(films), classes)
         if image.encoding == "raw":
             # One call copies them all.
-            np.concatenate([film.image for film in films], out=images.reshape(-1))
+            np.concatenate([film.image for film in films], out=pixels)
         else:
             for row, film in enumerate(films):
                 decode_stored(film.image.data, image.encoding, images[row, :, :, 0])
-        labels = np.concatenate([film.label for film in films])
-        return Arrays(images, labels.reshape(len(films), -1), slots)
+        values[:] = np.frombuffer(b"".join([film.labels for film in films]), np.uint8)
+        return Arrays(images, labels, slots)
 
     @contextmanager
     def reading(self, needs: Needs) -> Iterator[Callable[[int], None]]:

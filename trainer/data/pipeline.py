@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.config import DataConfig
@@ -92,10 +93,22 @@ def _batches(
 
 
 def _on_device(arrays: Arrays) -> Batch:
-    images, labels, slots = arrays
-    # Shares the memory of the images, which tf.constant would copy; on a GPU they are copied to it from this thread.
-    shared = tf.experimental.dlpack.from_dlpack(images.__dlpack__())
-    return Batch(tf.identity(shared) if _has_gpu() else shared, tf.constant(labels), tf.constant(slots.weight))
+    weight = arrays.slots.weight
+    return Batch(
+        _shared(arrays.images), _shared(arrays.labels), _ones(len(weight)) if weight.all() else tf.constant(weight)
+    )
+
+
+def _shared(array: npt.NDArray[Any]) -> tf.Tensor:
+    """A tensor in the memory of the array, which tf.constant would copy; on a GPU a copy, made by this thread."""
+    tensor = tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    return tf.identity(tensor) if _has_gpu() else tensor
+
+
+@cache
+def _ones(films: int) -> tf.Tensor:
+    """The weights of every batch but the last of an epoch."""
+    return tf.ones(films)
 
 
 @cache

@@ -7,7 +7,6 @@ a rank takes a contiguous run of slots, so it needs only the shards that its lan
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,8 +24,7 @@ _BLOCK_BATCHES = 16
 _BLOCKS = 4
 
 
-@dataclass(frozen=True)
-class Slots:
+class Slots(NamedTuple):
     """Films for a run of slots: ``shard`` and ``record`` int64 [n], ``weight`` float32 [n] (0: repeated to fill)."""
 
     shard: Integers
@@ -147,7 +145,7 @@ def scoring_batch(records_per_shard: Sequence[int], batch: int, batch_size: int)
     total = int(sum(records_per_shard))
     films = np.arange(batch * batch_size, (batch + 1) * batch_size, dtype=np.int64)
     weight = (films < total).astype(np.float32)
-    return replace(chosen_films(records_per_shard, np.minimum(films, total - 1)), weight=weight)
+    return chosen_films(records_per_shard, np.minimum(films, total - 1))._replace(weight=weight)
 
 
 def chosen_films(records_per_shard: Sequence[int], films: Integers) -> Slots:

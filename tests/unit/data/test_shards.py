@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.recfunctions import repack_fields
 
-from trainer.data.film.images import Encoding, Pixels, encode
+from trainer.data.cache.in_place import InPlace
+from trainer.data.film.images import Encoding, Pixels, decode_stored, encode
 from trainer.data.shard.example import StoredFilm
 from trainer.data.shard.index import Row, ShardIndex, encode_index, index_name
 from trainer.data.shard.manifest import Made, Manifest, PatientsFile
-from trainer.data.shard.shard import Shard, open_shard
+from trainer.data.shard.shard import Shard
 from trainer.data.shard.shards import ShardWriter, frame_film
 from trainer.data.shard.tfrecord import frame, is_sound
 from trainer.data.store.folder import FolderStore
@@ -56,7 +57,11 @@ def write(directory: Path, films: list[Pixels], encoding: Encoding = "raw") -> M
 
 
 def written(directory: Path, films: list[Pixels], encoding: Encoding = "raw") -> Shard:
-    return open_shard(directory, write(directory, films, encoding), 0)
+    return opened(directory, write(directory, films, encoding))
+
+
+def opened(directory: Path, manifest: Manifest) -> Shard:
+    return InPlace(FolderStore(directory, "test"), manifest).bring(0).shard
 
 
 @pytest.mark.parametrize("encoding", ["raw", "jpeg", "png"])
@@ -66,26 +71,16 @@ def test_films_come_back_by_record_in_any_order(tmp_path: Path, encoding: Encodi
     wanted = [8, 0, 3, 3]
     out = np.zeros((4, 12, 10), np.uint8)
     for record, film in zip(wanted, out, strict=True):
-        shard.image_into(record, film)
+        decode_stored(shard.films[record].image.data, encoding, film)
     np.testing.assert_array_equal(out, [films[each] for each in wanted])
-
-
-@pytest.mark.parametrize("encoding", ["raw", "jpeg", "png"])
-def test_a_film_is_read_into_one_channel_of_a_batch(tmp_path: Path, encoding: Encoding) -> None:
-    films = images(3)
-    batch = np.zeros((2, 12, 10, 1), np.uint8)
-    written(tmp_path, films, encoding).image_into(2, batch[1, :, :, 0])
-    np.testing.assert_array_equal(batch[1, :, :, 0], films[2])
-    assert not batch[0].any()
 
 
 def test_labels_ids_and_patients_come_back(tmp_path: Path) -> None:
     shard = written(tmp_path, images(12))
-    found = shard.labels([11, 4])
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, np.array([labels(11), labels(4)], np.float32))
-    np.testing.assert_array_equal(shard.label(4), found[1])
+    for record in (11, 4):
+        np.testing.assert_array_equal(np.frombuffer(shard.films[record].labels, "<f4"), np.float32(labels(record)))
     index = shard.index
+    np.testing.assert_array_equal(index.labels[4], np.float32(labels(4)))
     assert index.ids([10, 0]) == ["xxxxxxxxxx10.png", "0.png"]
     assert index.ids()[3] == "xxx3.png"
     assert index.patients([11]) == ["000000000000000b"]
@@ -158,7 +153,7 @@ def test_a_flipped_byte_names_the_file_and_both_hashes(tmp_path: Path, damaged: 
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(DataError) as error:
-        open_shard(tmp_path, manifest, 0)
+        opened(tmp_path, manifest)
     info = manifest.shards[0]
     expected = info.sha256 if damaged == NAME else info.index_sha256
     assert str(error.value).startswith(str(path))
@@ -174,7 +169,7 @@ def test_a_missing_or_empty_file_is_a_data_error(tmp_path: Path, damaged: str, c
     if content is not None:
         (tmp_path / damaged).write_bytes(content)
     with pytest.raises(DataError, match=r"missing or empty; copy the set anew"):
-        open_shard(tmp_path, manifest, 0)
+        opened(tmp_path, manifest)
 
 
 @settings(max_examples=50)

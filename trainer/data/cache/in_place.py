@@ -22,7 +22,7 @@ class InPlace(Keeper):
                 check(self.hash_of(file, content), info.sha256, self.where(shard))
         except (OSError, ValueError) as error:
             raise missing(info.sha256, self.where(shard)) from error
-        return Brought(Shard(self.index(shard), content, self.manifest.image.encoding), _nothing)
+        return Brought(Shard(self.index(shard), content), _nothing)
 
     def index(self, shard: int) -> ShardIndex:
         """Read from the folder."""

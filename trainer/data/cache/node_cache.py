@@ -61,7 +61,7 @@ class NodeCache(Keeper):
         self.tell("hits" if found else "misses", 1)
         file, content = found or self._fetched(shard, info)
         try:
-            made = Shard(self.index(shard), content, self.manifest.image.encoding)
+            made = Shard(self.index(shard), content)
         except BaseException:
             _unlock(file)
             raise

@@ -5,16 +5,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
 from trainer.data.cache.ahead import Ahead, Needs
 from trainer.data.cache.keeper import Keeper
-from trainer.data.film.images import Pixels
-from trainer.data.shard.index import Floats, ShardIndex
+from trainer.data.shard.index import ShardIndex
 from trainer.data.shard.manifest import ANEW
-from trainer.data.shard.shard import Shard
+from trainer.data.shard.shard import Film, Shard
 from trainer.data.shard.tfrecord import is_sound
 from trainer.errors import DataError
 
@@ -30,17 +28,6 @@ _INDEXES = 256
 """Kept, of the shards that are not within reach."""
 
 _TRIES = 2
-
-
-class Film(NamedTuple):
-    """A film as it is stored: image uint8 [bytes]; label float32 [classes], NaN where unknown."""
-
-    image: Pixels
-    label: Floats
-
-
-Places = Sequence[tuple[int, int]]
-"""Films by (shard, record)."""
 
 
 class Shards:
@@ -76,19 +63,18 @@ class Shards:
         self._keeper.abandoned.set()
         self._ahead.rest()
 
-    def films(self, places: Places) -> list[Film]:
+    def films(self, shards: Sequence[int], records: Sequence[int]) -> list[Film]:
         """The films, in the order asked. Raises DataError, StoreDown."""
-        wanted = dict.fromkeys(shard for shard, _ in places)
-        shards = {each: self._ahead.at_hand(each) for each in wanted}
+        at_hand = {each: self._ahead.at_hand(each) for each in dict.fromkeys(shards)}
         read: dict[tuple[int, int], Film] = {}
-        if missing := [each for each, shard in shards.items() if shard is None]:
+        if missing := [each for each, shard in at_hand.items() if shard is None]:
             began = time.perf_counter()
-            shards |= self._waited(missing)
-            read = self._read([place for place in places if shards[place[0]] is None])
+            at_hand |= self._waited(missing)
+            read = self._read([place for place in zip(shards, records, strict=True) if at_hand[place[0]] is None])
             self._keeper.tell("wait_seconds", time.perf_counter() - began)
         return [
-            Film(shard.image(record), shard.label(record)) if (shard := shards[number]) else read[number, record]
-            for number, record in places
+            shard.films[record] if (shard := at_hand[number]) else read[number, record]
+            for number, record in zip(shards, records, strict=True)
         ]
 
     def _waited(self, missing: Sequence[int]) -> dict[int, Shard | None]:
@@ -98,7 +84,7 @@ class Shards:
         self._ahead.wait(missing, _PATIENCE * self._direct_seconds)
         return {each: self._ahead.at_hand(each) for each in missing}
 
-    def _read(self, places: Places) -> dict[tuple[int, int], Film]:
+    def _read(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Film]:
         """Films by themselves."""
         records: dict[int, list[int]] = {}
         for shard, record in dict.fromkeys(places):
@@ -116,7 +102,7 @@ class Shards:
         contents = self._sound_records(shard, index, records)
         return {
             (shard, record): Film(
-                np.frombuffer(content, np.uint8, image.bytes, image.start - start), index.labels[record]
+                np.frombuffer(content, np.uint8, image.bytes, image.start - start), bytes(index.labels[record])
             )
             for record, content, image, start in zip(records, contents, images, starts, strict=True)
         }

@@ -1,17 +1,21 @@
 """A shard that lies on this machine, mapped and read by record number."""
 
-import hashlib
 import mmap
-from collections.abc import Sequence
-from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from trainer.data.film.images import Encoding, Pixels, decode_stored
-from trainer.data.shard.index import Floats, ShardIndex, index_name
-from trainer.data.shard.manifest import ANEW, Manifest, sha256_of
+from trainer.data.film.images import Pixels
+from trainer.data.shard.index import ShardIndex
+from trainer.data.shard.manifest import ANEW, sha256_of
 from trainer.errors import DataError
+
+
+class Film(NamedTuple):
+    """A film as it is stored: image uint8 [bytes], not a copy; labels float32 [classes] as bytes, NaN where unknown."""
+
+    image: Pixels
+    labels: bytes
 
 
 class Shard:
@@ -20,44 +24,14 @@ class Shard:
     Args:
         index: of the shard.
         content: the whole file, uint8 [bytes], not copied.
-        encoding: of its images.
     """
 
-    def __init__(self, index: ShardIndex, content: Pixels, encoding: Encoding) -> None:
-        self.index, self._content, self._encoding = index, content, encoding
-        # Lists, which one number indexes faster than an array.
-        self._slices = [slice(*each) for each in index.images()]
-        self._labels: list[Floats] = list(index.labels)
-
-    def image(self, record: int) -> Pixels:
-        """One film as it is stored, uint8 [bytes], not a copy."""
-        return self._content[self._slices[record]]
-
-    def image_into(self, record: int, out: Pixels) -> None:
-        """Copies or decodes one film into ``out``, uint8 [height, width]."""
-        decode_stored(self.image(record).data, self._encoding, out)
-
-    def label(self, record: int) -> Floats:
-        """The labels of one film, float32 [classes], NaN where unknown; not a copy."""
-        return self._labels[record]
-
-    def labels(self, records: Sequence[int]) -> Floats:
-        """The labels of films: float32 [len(records), classes], NaN where unknown."""
-        return self.index.labels[np.asarray(records, dtype=np.int64)]
-
-
-def open_shard(directory: Path, manifest: Manifest, number: int) -> Shard:
-    """The shard in a folder. Raises DataError if it or its index is missing, or is not what the manifest says."""
-    info = manifest.shards[number]
-    index = check_index(_read(directory / index_name(info.name)), info.index_sha256, directory / index_name(info.name))
-    path = directory / info.name
-    try:
-        with path.open("rb") as file:
-            content = mapped(file)
-    except (OSError, ValueError) as error:
-        raise missing(info.sha256, path) from error
-    check(hashlib.sha256(content.data).hexdigest(), info.sha256, path)
-    return Shard(index, content, manifest.image.encoding)
+    def __init__(self, index: ShardIndex, content: Pixels) -> None:
+        self.index = index
+        # Made once: most of what reading a film would cost is making a view of it.
+        images = (content[each.start : each.end] for each in index.images())
+        self.films = list(map(Film, images, map(bytes, index.labels)))
+        """Every film, by the number of its record."""
 
 
 def mapped(file: BinaryIO) -> Pixels:
@@ -87,7 +61,3 @@ def other_hash(found: str, expected: str, where: object) -> DataError:
 def missing(expected: str, where: object) -> DataError:
     """Of a file that is not there."""
     return DataError(str(where), expected[:12], "is the SHA-256 of a file that is missing or empty", ANEW)
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""

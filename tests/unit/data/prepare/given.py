@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from trainer.config import PrepareConfig, StoreConfig
+from trainer.data.cache.in_place import InPlace
 from trainer.data.prepare.result import PrepareResult
 from trainer.data.prepare.run import prepare
 from trainer.data.shard.manifest import read_manifest
-from trainer.data.shard.shard import Shard, open_shard
+from trainer.data.shard.shard import Shard
 from trainer.data.store.folder import FolderStore
 from trainer.errors import CxrError, DataError, UsageError
 from trainer.labels import NIH15, LabelSet
@@ -94,8 +95,9 @@ def tree(directory: Path) -> dict[str, bytes]:
 
 
 def shards(directory: Path) -> Iterator[Shard]:
-    manifest = read_manifest(FolderStore(directory, "data.training"))
-    return (open_shard(directory, manifest, number) for number in range(len(manifest.shards)))
+    store = FolderStore(directory, "data.training")
+    keeper = InPlace(store, read_manifest(store))
+    return (keeper.bring(number).shard for number in range(len(keeper.manifest.shards)))
 
 
 def pack(films: Path, archive: Path) -> Path:

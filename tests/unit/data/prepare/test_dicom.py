@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pydicom
 import pytest
@@ -57,10 +56,10 @@ def test_the_rest_is_stored_as_films(tmp_path: Path) -> None:
     run(config(tmp_path))
     (shard,) = shards(tmp_path / "sets" / "training")
     assert set(shard.index.ids()) == {path.name for path in DICOM.iterdir()} - LEFT_OUT.keys()
-    film = np.empty((64, 64), np.uint8)
-    for record in range(6):
-        shard.image_into(record, film)
-        assert film.std() > 20
+    assert len(shard.films) == 6
+    for film in shard.films:
+        assert film.image.size == 64 * 64
+        assert film.image.std() > 20
 
 
 def test_a_film_that_cannot_be_decoded_is_bad_once_no_rule_leaves_it_out(tmp_path: Path) -> None:
