@@ -39,14 +39,14 @@ def run_of(calls: list[str], *, recorded: bool) -> Any:
 
 def monitor_of(calls: list[str]) -> Any:
     heard = Heard(calls)
-    heard.pulse = Heard([])  # type: ignore[attr-defined]
+    heard.pulse, heard.course = Heard([]), heard  # type: ignore[attr-defined]
     return heard
 
 
 def test_the_films_are_on_record_before_the_checkpoint_is_begun() -> None:
     calls: list[str] = []
     save(run_of(calls, recorded=True), monitor_of(calls))
-    assert calls == ["write {'patient': False}", "history", "save"]
+    assert calls == ["write {'patient': False}", "content", "save"]
 
 
 def test_without_a_record_there_is_no_checkpoint_and_it_is_counted(caplog: pytest.LogCaptureFixture) -> None:
