@@ -65,7 +65,7 @@ def _findings(scale: Scale, where: str, s3: S3Server, cores: Sequence[int], cach
         "cache": str(cache),
     }
     with Side("store-reading", [program("store_reading", given)]) as side:
-        cold = ("obstore_alone", "obstore_hashed", "cold")
+        cold = ("obstore_alone", "obstore_hashed", "bare_cache", "cold")
         speeds = in_turn({way: _speed(side, way, "bytes") for way in cold}, scale.repetitions)
         films = in_turn({way: _speed(side, way, "films") for way in ("bare", "warm")}, scale.repetitions)
         first = in_turn({way: _seconds(side, way) for way in ("first_warm", "first_cold")}, scale.repetitions)
@@ -74,7 +74,9 @@ def _findings(scale: Scale, where: str, s3: S3Server, cores: Sequence[int], cach
     return [
         ratio(f"empty cache: {what}", in_mib, "cold", "obstore_alone", unit="MiB/s", target=0.9),
         ratio(f"empty cache: {what}", in_mib, "cold", "obstore_hashed", unit="MiB/s", target=None),
+        ratio(f"empty cache: {what}", in_mib, "cold", "bare_cache", unit="MiB/s", target=None),
         ratio(f"the hash's part: {what}", in_mib, "obstore_hashed", "obstore_alone", unit="MiB/s", target=None),
+        ratio(f"the cache's part: {what}", in_mib, "bare_cache", "obstore_alone", unit="MiB/s", target=None),
         ratio(f"full cache: {what}", films, "warm", "bare", unit="films/s", target=0.5),
         *(
             Finding(f"first batch in mid-epoch, {way}: {what}", {name: first[name]}, "s", median(first[name]), "s")
