@@ -12,7 +12,8 @@ from trainer.report.drawing import BLUE, GRAY, GREEN, ORANGE, VERMILION, label_a
 
 _SIZE = (4.4, 4.2)
 _MOST_POINTS = 300
-_MARKS = (("o", VERMILION), ("s", GREEN))
+# The second is small enough for the first to be seen around it where both are one threshold.
+_MARKS = (("o", VERMILION, 13), ("s", GREEN, 7))
 
 
 class Mark(NamedTuple):
@@ -32,8 +33,8 @@ def roc_figure(points: OperatingPoints, marks: Sequence[Mark]) -> Figure:
         thin = curve.thinned(_MOST_POINTS)
         axes.plot(thin.x, thin.y, color=BLUE, linewidth=2.5)
     axes.plot([0, 1], [0, 1], color=GRAY, linestyle=":", linewidth=2, label="chance")
-    for mark, (shape, colour) in zip(marks, _MARKS, strict=False):
-        axes.plot(1 - mark.specificity, mark.sensitivity, shape, color=colour, markersize=9, label=mark.name)
+    for mark, (shape, colour, size) in zip(marks, _MARKS, strict=False):
+        axes.plot(1 - mark.specificity, mark.sensitivity, shape, color=colour, markersize=size, label=mark.name)
     label_axes(axes, "ROC", "1 - specificity", "sensitivity")
     axes.legend(fontsize=12, frameon=False, loc="lower right")
     return figure
@@ -48,8 +49,8 @@ def precision_recall_figure(points: OperatingPoints, marks: Sequence[Mark]) -> F
         axes.plot([0, *thin.x], [thin.y[0], *thin.y], color=BLUE, linewidth=2.5, drawstyle="steps-pre")
     prevalence = points.positives / (points.positives + points.negatives)
     axes.axhline(prevalence, color=GRAY, linestyle=":", linewidth=2, label="prevalence")
-    for mark, (shape, colour) in zip(marks, _MARKS, strict=False):
-        axes.plot(mark.sensitivity, mark.precision, shape, color=colour, markersize=9, label=mark.name)
+    for mark, (shape, colour, size) in zip(marks, _MARKS, strict=False):
+        axes.plot(mark.sensitivity, mark.precision, shape, color=colour, markersize=size, label=mark.name)
     label_axes(axes, "Precision and recall", "recall (sensitivity)", "precision")
     axes.legend(fontsize=12, frameon=False, loc="best")
     return figure

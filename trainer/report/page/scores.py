@@ -127,14 +127,15 @@ _COUNTS = (
     "Negative predictive value",
 )
 _PREDICTIVE = (
-    "A film is called positive if its score is the threshold or more. Intervals hold the threshold fixed. Predictive "
-    "values hold for the prevalence of this set alone."
+    "A film is called positive if its score is the threshold or more. None: of the validation films none has the "
+    "finding, or all have. Intervals hold the threshold fixed. Predictive values hold for the prevalence of this set "
+    "alone."
 )
 
 
 def _confusion_row(name: str, found: Confusion | None) -> tuple[str, ...]:
     if found is None:
-        return readable(name), "none: no positives or no negatives in validation", *[""] * (len(_COUNTS) - 2)
+        return readable(name), "none", *[""] * (len(_COUNTS) - 2)
     counts = (found.true_positives, found.false_negatives, found.false_positives, found.true_negatives)
     rates = (
         found.sensitivity,
