@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -150,6 +151,16 @@ def never_stopped(start_job: StartJob, tmp_path_factory: pytest.TempPathFactory)
         return folders[ranks]
 
     return train
+
+
+@pytest.fixture(scope="session")
+def scored_run(start_job: StartJob, never_stopped: NeverStopped, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of two ranks, scored on its validation set; for all tests, which copy it before they write there."""
+    folder = tmp_path_factory.mktemp("scored")
+    shutil.copytree(never_stopped(2) / "run", folder / "run")
+    with start_job("evaluate", folder, ranks=1) as job:
+        job.done()
+    return folder / "run"
 
 
 def _tiny(sets: Path) -> list[str]:

@@ -56,12 +56,10 @@ ALSO = {"saved_model": ', "keras"', "model.keras": "", "model.onnx": ', "keras",
 
 
 @pytest.fixture(scope="module")
-def run(start_job, never_stopped, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(start_job, scored_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a trained run that was scored on validation and exported in every form."""
     folder = tmp_path_factory.mktemp("exported")
-    shutil.copytree(never_stopped(2) / "run", folder / "run")
-    with start_job("evaluate", folder, ranks=1) as job:
-        job.done()
+    shutil.copytree(scored_run, folder / "run")
     forms = "export.formats=[saved_model, keras, onnx]"
     with start_job("export", folder, "export.destination=out", forms, ranks=1) as job:
         job.done()

@@ -20,12 +20,10 @@ SECRETS = {"PatientName": "Doe^Jane", "PatientID": "MRN-4711", "StudyInstanceUID
 
 
 @pytest.fixture(scope="module")
-def run(start_job, never_stopped, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trained run, scored on its validation set."""
+def run(scored_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a trained run, scored on its validation set."""
     folder = tmp_path_factory.mktemp("predicted")
-    shutil.copytree(never_stopped(2) / "run", folder / "run")
-    with start_job("evaluate", folder, ranks=1) as job:
-        job.done()
+    shutil.copytree(scored_run, folder / "run")
     return folder
 
 
