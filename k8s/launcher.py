@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from k8s import mpirun, progress, sshd, watch
 from k8s.attempt import Attempt, Plan
@@ -14,7 +14,7 @@ from k8s.attempts import Outcome, Verdict, verdict
 from k8s.client import Cluster
 from k8s.crew import Asked, Crew, Worker
 from k8s.muster import Muster
-from k8s.patience import patiently
+from k8s.patience import Answer, patiently
 from k8s.place import Place
 from k8s.predecessors import predecessors
 from k8s.progress import Annotator
@@ -24,8 +24,6 @@ from trainer.errors import ClusterError, CxrError, Stopped
 from trainer.topology import films_per_rank
 
 log = logging.getLogger("cxr_train")
-
-Answer = TypeVar("Answer")
 
 _LEAVE_SECONDS = 30.0
 _PAUSE_SECONDS = 2.0

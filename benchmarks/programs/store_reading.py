@@ -6,7 +6,7 @@ Settings: cores, films, image_size, batch, store (what reaches the server), buck
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -55,11 +55,8 @@ class Reading:
         store = self._bare_store()
 
         def get(shard: ShardInfo) -> int:
-            found = hashlib.sha256()
-            for start in range(0, shard.bytes, _RANGE_BYTES):
-                length = min(_RANGE_BYTES, shard.bytes - start)
-                found.update(obstore.get_range(store, shard.name, start=start, length=length))
-            assert found.hexdigest() == shard.sha256
+            for _ in self._hashed_ranges(store, shard):
+                pass
             return shard.bytes
 
         return self._by_threads(get, self._manifest.shards)
@@ -71,17 +68,10 @@ class Reading:
         store = self._bare_store()
 
         def get(shard: ShardInfo) -> int:
-            found = hashlib.sha256()
             with (self._cache / shard.name).open("w+b") as file:
-                for start in range(0, shard.bytes, _RANGE_BYTES):
-                    content = obstore.get_range(
-                        store, shard.name, start=start, length=min(_RANGE_BYTES, shard.bytes - start)
-                    )
-                    found.update(content)
-                    file.write(content)
+                file.writelines(self._hashed_ranges(store, shard))
                 file.flush()
                 mapped = np.memmap(file, np.uint8, "r")
-            assert found.hexdigest() == shard.sha256
             batch = np.empty(_BATCH_BYTES, np.uint8)
             for start in range(0, shard.bytes, _BATCH_BYTES):
                 part = mapped[start : start + _BATCH_BYTES]
@@ -89,6 +79,15 @@ class Reading:
             return shard.bytes
 
         return self._by_threads(get, self._manifest.shards)
+
+    def _hashed_ranges(self, store: S3Store, shard: ShardInfo) -> Iterator[Any]:
+        """The shard's ranges in their order; at the end its SHA-256 is right."""
+        found = hashlib.sha256()
+        for start in range(0, shard.bytes, _RANGE_BYTES):
+            content = obstore.get_range(store, shard.name, start=start, length=min(_RANGE_BYTES, shard.bytes - start))
+            found.update(content)
+            yield content
+        assert found.hexdigest() == shard.sha256
 
     def _bare_store(self) -> S3Store:
         bucket, _, prefix = self._given["bucket"].removeprefix("s3://").partition("/")
